@@ -1,0 +1,1 @@
+//! The sources of conversations that are built in.

@@ -1,0 +1,1 @@
+//! The engine: runs one stage.

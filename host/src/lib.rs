@@ -1,0 +1,28 @@
+//! tickrate: a benchmark harness for LLM inference servers.
+//!
+//! ```text
+//! args → config → plan → StageSpec
+//!                           │
+//!    dataset ─Conversation→ engine/prepare ─(Api::shape)→ HttpRequest ─bounded queue→ ┐
+//!                                                                                     │
+//!    engine/schedule ─due times→ engine/worker ──(Transport)──→ http/client ─→ Timeline
+//!                                                                                     │
+//!               engine/settle ─(Api::parse)→ Outcome → RequestRecord → Event ─bounded queue→ output/*
+//! ```
+//!
+//! Modules import in one direction, by rank; `host/tests/layering.rs` holds the table and checks it.
+#![deny(missing_docs)]
+
+pub mod api;
+pub mod clock;
+pub mod contract;
+pub mod dataset;
+pub mod engine;
+pub mod http;
+pub mod metrics;
+pub mod output;
+pub mod plugin;
+pub mod record;
+pub mod sim;
+pub mod tokenizer;
+pub mod units;

@@ -1,0 +1,1 @@
+//! Records → the figures of a stage.

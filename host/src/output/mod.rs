@@ -1,0 +1,125 @@
+//! Consumers of events. Each output is independent of the others and of the engine: one that
+//! fails is reported and dropped, and the rest go on.
+
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::JoinHandle;
+
+use crate::record::{Event, EventSender};
+
+/// Why an output could not do its work: one line that names the file and says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct OutputError(pub String);
+
+/// Something that consumes the events of a run, on the outputs' own thread.
+pub trait Output: Send {
+    /// The name it goes by in messages.
+    fn name(&self) -> &'static str;
+
+    /// Takes one event. After an error it gets no further ones.
+    fn on_event(&mut self, event: &Event) -> Result<(), OutputError>;
+}
+
+/// An output that failed, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputFailure {
+    /// The output's name.
+    pub output: &'static str,
+    /// What it said.
+    pub error: OutputError,
+}
+
+/// The thread that hands each event to all outputs.
+#[derive(Debug)]
+pub struct FanOut {
+    thread: JoinHandle<Vec<OutputFailure>>,
+}
+
+/// How many events may wait for the outputs before those who emit them are held up.
+const QUEUE: usize = 4096;
+
+impl FanOut {
+    /// Starts the thread. Events go into the returned sender; the thread ends with
+    /// [`Event::RunFinished`] or once all senders are gone.
+    pub fn start(outputs: Vec<Box<dyn Output>>) -> std::io::Result<(EventSender, FanOut)> {
+        let (sender, receiver) = sync_channel(QUEUE);
+        let thread =
+            std::thread::Builder::new().name("outputs".into()).spawn(move || fan_out(outputs, &receiver))?;
+        Ok((EventSender::new(sender), FanOut { thread }))
+    }
+
+    /// Waits until every event has been consumed, and returns the outputs that failed.
+    pub fn finish(self) -> Vec<OutputFailure> {
+        self.thread.join().unwrap_or_else(|_| {
+            let error = OutputError("the thread of the outputs panicked; later results are missing".into());
+            vec![OutputFailure { output: "outputs", error }]
+        })
+    }
+}
+
+fn fan_out(mut outputs: Vec<Box<dyn Output>>, events: &Receiver<Event>) -> Vec<OutputFailure> {
+    let mut failures = Vec::new();
+    for event in events {
+        let mut fallen = Vec::new();
+        outputs.retain_mut(|output| match output.on_event(&event) {
+            Ok(()) => true,
+            Err(error) => {
+                fallen.push(OutputFailure { output: output.name(), error });
+                false
+            }
+        });
+        for failure in fallen {
+            let told = Event::Warned(format!("the output \"{}\" failed: {}", failure.output, failure.error));
+            failures.push(failure);
+            outputs.retain_mut(|output| output.on_event(&told).is_ok());
+        }
+        if matches!(event, Event::RunFinished) {
+            break;
+        }
+    }
+    failures
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    struct Fails;
+    impl Output for Fails {
+        fn name(&self) -> &'static str {
+            "fails"
+        }
+        fn on_event(&mut self, _: &Event) -> Result<(), OutputError> {
+            Err(OutputError("no space".into()))
+        }
+    }
+
+    struct Keeps(Arc<Mutex<Vec<String>>>);
+    impl Output for Keeps {
+        fn name(&self) -> &'static str {
+            "keeps"
+        }
+        fn on_event(&mut self, event: &Event) -> Result<(), OutputError> {
+            if let Event::Warned(text) = event {
+                self.0.lock().unwrap().push(text.clone());
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_failing_output_is_told_of_and_the_others_go_on() {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let (events, thread) = FanOut::start(vec![Box::new(Fails), Box::new(Keeps(kept.clone()))]).unwrap();
+        events.emit(Event::Warned("first".into()));
+        events.emit(Event::Warned("second".into()));
+        events.emit(Event::RunFinished);
+        assert_eq!(
+            thread.finish(),
+            [OutputFailure { output: "fails", error: OutputError("no space".into()) }]
+        );
+        let kept = kept.lock().unwrap();
+        assert_eq!(kept.as_slice(), ["first", "the output \"fails\" failed: no space", "second"]);
+    }
+}

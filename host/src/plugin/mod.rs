@@ -1,0 +1,1 @@
+//! WASM components as datasets and APIs.

@@ -1,0 +1,439 @@
+//! The record of one request: built once, when it is over, with the formulas of everything that
+//! concerns a single request. What concerns many is in [`crate::metrics`].
+
+mod event;
+
+use std::sync::Arc;
+
+pub use event::{
+    ClientHealth, Event, EventSender, LagSummary, PluginIdentity, RunHeader, StageEnd, StageHeader,
+    StopReason,
+};
+
+use crate::contract::{Failure, Framing};
+use crate::units::Nanos;
+
+/// Where the token counts of a record come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenSource {
+    /// The server reported both.
+    Server,
+    /// Both were counted with the tokenizer.
+    Tokenizer,
+    /// The server reported one of them, the tokenizer counted the other.
+    Mixed,
+}
+
+impl TokenSource {
+    /// The name in the `token_source` column.
+    pub fn name(self) -> &'static str {
+        match self {
+            TokenSource::Server => "server",
+            TokenSource::Tokenizer => "tokenizer",
+            TokenSource::Mixed => "server+tokenizer",
+        }
+    }
+
+    /// The source that goes by `name`.
+    pub fn from_name(name: &str) -> Option<TokenSource> {
+        [TokenSource::Server, TokenSource::Tokenizer, TokenSource::Mixed]
+            .into_iter()
+            .find(|s| s.name() == name)
+    }
+}
+
+/// Token counts as they go into a record: each from the best source there was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TokenCounts {
+    /// Tokens of the prompt.
+    pub input: Option<u64>,
+    /// Tokens generated, reasoning included.
+    pub output: Option<u64>,
+    /// Those of the output that were reasoning.
+    pub reasoning: Option<u64>,
+    /// Those of the input that came from the prefix cache, as the server reports them.
+    pub cached: Option<u64>,
+    /// Where `input` and `output` come from.
+    pub source: Option<TokenSource>,
+}
+
+/// What identifies a request and never changes while it is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestKey {
+    /// The run.
+    pub run_id: Arc<str>,
+    /// The stage's name.
+    pub stage: Arc<str>,
+    /// Unique within the run.
+    pub request_id: String,
+    /// 1 for the first attempt.
+    pub attempt: u32,
+    /// The conversation that the request is a turn of.
+    pub conversation_id: String,
+    /// The position of the turn, from 0.
+    pub turn: u32,
+    /// User turns in the context when it was sent, this one included.
+    pub input_turns: u32,
+    /// The API's name.
+    pub api: Arc<str>,
+    /// The dataset's name.
+    pub dataset: Arc<str>,
+    /// The model's name.
+    pub model: Arc<str>,
+    /// Whether it is part of the warm-up and excluded from all figures.
+    pub warmup: bool,
+}
+
+/// A frame that carried output, after frames with several kinds of it have been put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenFrame {
+    /// When it was read from the socket.
+    pub at: Nanos,
+    /// Tokens in it, where they are known.
+    pub tokens: Option<u32>,
+    /// Whether it carried a part of the answer itself, not only reasoning or a tool call.
+    pub answer: bool,
+}
+
+/// The moments and sizes of an exchange, as the record needs them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wire {
+    /// When the schedule wanted the request sent.
+    pub due: Nanos,
+    /// When it was handed to the socket; `None` if it never was.
+    pub sent: Option<Nanos>,
+    /// When the head of the reply had come.
+    pub first_byte: Option<Nanos>,
+    /// When the exchange was over.
+    pub closed: Nanos,
+    /// How the reply was framed.
+    pub framing: Framing,
+    /// Frames of any kind.
+    pub frames: u32,
+    /// Bytes of the reply's body.
+    pub bytes_in: u64,
+    /// Bytes of the request's body.
+    pub bytes_out: u64,
+    /// Whether the connection had been used before.
+    pub connection_reused: Option<bool>,
+    /// The HTTP status.
+    pub status: Option<u16>,
+}
+
+/// One attempt at one request: a row of `requests.parquet`. Times are relative to the start of the
+/// run; what was not measured is `None`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RequestRecord {
+    /// What identifies it.
+    pub key: RequestKey,
+    /// The worker thread that made it, from 0.
+    pub worker: u32,
+    /// When it was due.
+    pub due: Nanos,
+    /// When it was handed to the socket.
+    pub sent: Option<Nanos>,
+    /// When the head of the reply had come.
+    pub first_byte: Option<Nanos>,
+    /// When the first frame that carried output had come; only where the reply was streamed.
+    pub first_token: Option<Nanos>,
+    /// When the first frame that carried a part of the answer had come, after any reasoning.
+    pub first_answer: Option<Nanos>,
+    /// When the last frame that carried output had come; only where the reply was streamed.
+    pub last_token: Option<Nanos>,
+    /// When the answer was complete: the last token of a streamed reply that succeeded, else the
+    /// end of the exchange. An end-of-stream marker that comes late is not part of the answer.
+    pub completed: Nanos,
+    /// When the exchange was over.
+    pub closed: Nanos,
+    /// Sent − due.
+    pub dispatch_lag_ms: Option<f64>,
+    /// First token − sent.
+    pub ttft_ms: Option<f64>,
+    /// Completed − sent.
+    pub latency_ms: Option<f64>,
+    /// (Latency − TTFT) ÷ (output tokens − 1), only where there is more than one token: the formula
+    /// of `evalscope perf`.
+    pub tpot_ms: Option<f64>,
+    /// (Last token − first token) ÷ (output tokens − tokens of the first frame): the time of a token
+    /// that stays right when a frame brings several.
+    pub time_per_token_ms: Option<f64>,
+    /// The intervals between successive frames that carried output.
+    pub itl_ms: Vec<f64>,
+    /// The frames that carried output; empty unless the reply was streamed.
+    pub token_frames: Vec<TokenFrame>,
+    /// The token counts.
+    pub tokens: TokenCounts,
+    /// Frames of any kind.
+    pub frames: u32,
+    /// Bytes of the reply's body.
+    pub bytes_in: u64,
+    /// Bytes of the request's body.
+    pub bytes_out: u64,
+    /// Whether the connection had been used before.
+    pub connection_reused: Option<bool>,
+    /// The HTTP status.
+    pub status: Option<u16>,
+    /// What went wrong; `None` for a success.
+    pub failure: Option<Failure>,
+    /// Why the server stopped.
+    pub finish_reason: Option<String>,
+    /// Labels from the dataset and the API.
+    pub labels: Vec<(String, String)>,
+    /// The prompt as it was sent, where texts are kept.
+    pub prompt: Option<String>,
+    /// The output, where texts are kept.
+    pub output: Option<String>,
+}
+
+/// What a record is made of besides its key and its wire: what the reply meant.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Meaning {
+    /// The frames that carried output, in order.
+    pub token_frames: Vec<TokenFrame>,
+    /// The token counts.
+    pub tokens: TokenCounts,
+    /// What went wrong.
+    pub failure: Option<Failure>,
+    /// Why the server stopped.
+    pub finish_reason: Option<String>,
+    /// Labels from the dataset and the API.
+    pub labels: Vec<(String, String)>,
+    /// The prompt, where texts are kept.
+    pub prompt: Option<String>,
+    /// The output, where texts are kept.
+    pub output: Option<String>,
+}
+
+impl RequestRecord {
+    /// The record of an exchange, with every figure of a single request computed.
+    pub fn new(key: RequestKey, worker: u32, wire: Wire, meaning: Meaning) -> RequestRecord {
+        let streamed = wire.framing != Framing::Whole;
+        let token_frames = if streamed { meaning.token_frames } else { Vec::new() };
+        let first_token = token_frames.first().map(|frame| frame.at);
+        let last_token = token_frames.last().map(|frame| frame.at);
+        let first_answer = token_frames.iter().find(|frame| frame.answer).map(|frame| frame.at);
+        let completed = match (&meaning.failure, last_token) {
+            (None, Some(last_token)) => last_token,
+            _ => wire.closed,
+        };
+        let since_sent = |at: Option<Nanos>| Some((at? - wire.sent?).as_ms());
+        let ttft_ms = since_sent(first_token);
+        let latency_ms = since_sent(Some(completed));
+        let output = meaning.tokens.output;
+        RequestRecord {
+            key,
+            worker,
+            due: wire.due,
+            sent: wire.sent,
+            first_byte: wire.first_byte,
+            first_token,
+            first_answer,
+            last_token,
+            completed,
+            closed: wire.closed,
+            dispatch_lag_ms: wire.sent.map(|sent| (sent - wire.due).as_ms()),
+            ttft_ms,
+            latency_ms,
+            tpot_ms: tpot_ms(latency_ms, ttft_ms, output),
+            time_per_token_ms: time_per_token_ms(&token_frames, output),
+            itl_ms: token_frames.windows(2).map(|pair| (pair[1].at - pair[0].at).as_ms()).collect(),
+            token_frames,
+            tokens: meaning.tokens,
+            frames: wire.frames,
+            bytes_in: wire.bytes_in,
+            bytes_out: wire.bytes_out,
+            connection_reused: wire.connection_reused,
+            status: wire.status,
+            failure: meaning.failure,
+            finish_reason: meaning.finish_reason,
+            labels: meaning.labels,
+            prompt: meaning.prompt,
+            output: meaning.output,
+        }
+    }
+
+    /// Whether the request succeeded.
+    pub fn ok(&self) -> bool {
+        self.failure.is_none()
+    }
+
+    /// TTFT from the moment the request was due: what a user who does not know of queues waits.
+    pub fn ttft_from_due_ms(&self) -> Option<f64> {
+        self.first_token.map(|at| (at - self.due).as_ms())
+    }
+
+    /// Latency from the moment the request was due.
+    pub fn latency_from_due_ms(&self) -> Option<f64> {
+        self.sent.map(|_| (self.completed - self.due).as_ms())
+    }
+
+    /// First frame of the answer − sent: TTFT without the reasoning before it.
+    pub fn first_answer_ms(&self) -> Option<f64> {
+        Some((self.first_answer? - self.sent?).as_ms())
+    }
+
+    /// Latency ÷ output tokens.
+    pub fn normalized_latency_ms(&self) -> Option<f64> {
+        positive_ratio(self.latency_ms?, self.tokens.output? as f64)
+    }
+
+    /// Output tokens ÷ latency, in tokens per second.
+    pub fn output_tps(&self) -> Option<f64> {
+        positive_ratio(self.tokens.output? as f64, self.latency_ms? / 1e3)
+    }
+
+    /// (Input + output tokens) ÷ latency, in tokens per second.
+    pub fn total_tps(&self) -> Option<f64> {
+        positive_ratio((self.tokens.input? + self.tokens.output?) as f64, self.latency_ms? / 1e3)
+    }
+
+    /// 1 ÷ TPOT, in tokens per second.
+    pub fn decode_tps(&self) -> Option<f64> {
+        positive_ratio(1e3, self.tpot_ms?)
+    }
+
+    /// (Output tokens − 1) ÷ (output frames − 1): above 1 where a step of the server brings several
+    /// tokens, as speculative decoding does.
+    pub fn decoded_tokens_per_iter(&self) -> Option<f64> {
+        let output = self.tokens.output?;
+        let frames = self.token_frames.len();
+        (output > 1 && frames > 1).then(|| (output - 1) as f64 / (frames - 1) as f64)
+    }
+}
+
+fn tpot_ms(latency_ms: Option<f64>, ttft_ms: Option<f64>, output: Option<u64>) -> Option<f64> {
+    let output = output.filter(|&output| output > 1)?;
+    Some((latency_ms? - ttft_ms?) / (output - 1) as f64)
+}
+
+fn time_per_token_ms(frames: &[TokenFrame], output: Option<u64>) -> Option<f64> {
+    let (first, last) = (frames.first()?, frames.last()?);
+    let after_first = output?.checked_sub(u64::from(first.tokens?))?;
+    if after_first == 0 || frames.len() < 2 {
+        return None;
+    }
+    Some((last.at - first.at).as_ms() / after_first as f64)
+}
+
+/// `a / b`, where `b` is something to divide by.
+fn positive_ratio(a: f64, b: f64) -> Option<f64> {
+    (b > 0.0).then(|| a / b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::FailureKind;
+
+    fn key() -> RequestKey {
+        RequestKey {
+            run_id: "r".into(),
+            stage: "s".into(),
+            request_id: "r-0".into(),
+            attempt: 1,
+            conversation_id: "c".into(),
+            turn: 0,
+            input_turns: 1,
+            api: "a".into(),
+            dataset: "d".into(),
+            model: "m".into(),
+            warmup: false,
+        }
+    }
+
+    fn wire(framing: Framing) -> Wire {
+        Wire {
+            due: Nanos::from_ms(-3.0),
+            sent: Some(Nanos::ZERO),
+            first_byte: Some(Nanos::from_ms(90.0)),
+            closed: Nanos::from_ms(211.0),
+            framing,
+            frames: 6,
+            bytes_in: 1,
+            bytes_out: 1,
+            connection_reused: None,
+            status: Some(200),
+        }
+    }
+
+    fn frame(ms: f64, tokens: u32) -> TokenFrame {
+        TokenFrame { at: Nanos::from_ms(ms), tokens: Some(tokens), answer: true }
+    }
+
+    fn meaning(frames: &[TokenFrame], output: u64) -> Meaning {
+        Meaning {
+            token_frames: frames.to_vec(),
+            tokens: TokenCounts { input: Some(5), output: Some(output), ..TokenCounts::default() },
+            ..Meaning::default()
+        }
+    }
+
+    /// A role-only frame at 100 ms, "A" at 150, "B" at 200, usage at 210 and the end at 211 ms.
+    #[test]
+    fn the_worked_example_gives_the_token_accurate_figures() {
+        let record =
+            RequestRecord::new(key(), 0, wire(Framing::Sse), meaning(&[frame(150.0, 1), frame(200.0, 1)], 2));
+        assert_eq!(record.ttft_ms, Some(150.0));
+        assert_eq!(record.latency_ms, Some(200.0));
+        assert_eq!(record.tpot_ms, Some(50.0));
+        assert_eq!(record.time_per_token_ms, Some(50.0));
+        assert_eq!(record.itl_ms, [50.0]);
+        assert_eq!(record.dispatch_lag_ms, Some(3.0));
+        assert_eq!(record.ttft_from_due_ms(), Some(153.0));
+        assert_eq!(record.latency_from_due_ms(), Some(203.0));
+        assert_eq!(record.decoded_tokens_per_iter(), Some(1.0));
+        assert_eq!(record.output_tps(), Some(10.0));
+        assert_eq!(record.total_tps(), Some(35.0));
+        assert_eq!(record.decode_tps(), Some(20.0));
+        assert_eq!(record.normalized_latency_ms(), Some(100.0));
+    }
+
+    #[test]
+    fn frames_of_several_tokens_do_not_shorten_the_time_per_token() {
+        // 5 ms a token, four tokens a frame: 50, 70, 90 ms.
+        let frames = [frame(50.0, 4), frame(70.0, 4), frame(90.0, 4)];
+        let record = RequestRecord::new(key(), 0, wire(Framing::Sse), meaning(&frames, 12));
+        assert_eq!(record.time_per_token_ms, Some(5.0));
+        assert!(record.tpot_ms.unwrap() < 4.0, "the baseline's formula forgets the first frame's tokens");
+        assert_eq!(record.decoded_tokens_per_iter(), Some(5.5));
+    }
+
+    #[test]
+    fn a_single_token_has_no_time_per_token_and_a_whole_reply_no_ttft() {
+        let record = RequestRecord::new(key(), 0, wire(Framing::Sse), meaning(&[frame(150.0, 1)], 1));
+        assert_eq!((record.tpot_ms, record.time_per_token_ms), (None, None));
+        assert!(record.itl_ms.is_empty());
+        let record = RequestRecord::new(key(), 0, wire(Framing::Whole), meaning(&[frame(150.0, 1)], 9));
+        assert_eq!((record.ttft_ms, record.tpot_ms, record.first_token), (None, None, None));
+        assert_eq!(record.latency_ms, Some(211.0));
+    }
+
+    #[test]
+    fn a_failed_stream_keeps_its_tokens_and_ends_when_it_was_closed() {
+        let mut meaning = meaning(&[frame(150.0, 1), frame(160.0, 1)], 2);
+        meaning.failure = Some(Failure::new(FailureKind::Truncated, "cut"));
+        let record = RequestRecord::new(key(), 0, wire(Framing::Sse), meaning);
+        assert_eq!(record.completed, Nanos::from_ms(211.0));
+        assert_eq!(record.ttft_ms, Some(150.0));
+        assert!(!record.ok());
+    }
+
+    #[test]
+    fn reasoning_comes_before_the_answer() {
+        let mut frames = [frame(100.0, 1), frame(150.0, 1)];
+        frames[0].answer = false;
+        let record = RequestRecord::new(key(), 0, wire(Framing::Sse), meaning(&frames, 2));
+        assert_eq!(record.ttft_ms, Some(100.0));
+        assert_eq!(record.first_answer_ms(), Some(150.0));
+    }
+
+    #[test]
+    fn what_was_never_sent_has_no_figures() {
+        let mut wire = wire(Framing::Whole);
+        wire.sent = None;
+        let record = RequestRecord::new(key(), 0, wire, Meaning::default());
+        assert_eq!(record.latency_ms, None);
+        assert_eq!(record.latency_from_due_ms(), None);
+        assert_eq!(record.dispatch_lag_ms, None);
+    }
+}
