@@ -66,7 +66,9 @@ impl PreciseTimer {
         }
         // SAFETY: `fd` was just returned to us and nobody else owns it.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-        Ok(PreciseTimer { clock, fd: AsyncFd::new(fd)? })
+        // SAFETY: the descriptor is owned, so it stays open for as long as it is registered.
+        let fd = unsafe { AsyncFd::register(fd) }?;
+        Ok(PreciseTimer { clock, fd })
     }
 
     /// Returns once the clock has reached `due`; at once if it already has.

@@ -15,12 +15,14 @@
 
 pub mod api;
 pub mod clock;
+pub mod config;
 pub mod contract;
 pub mod dataset;
 pub mod engine;
 pub mod http;
 pub mod metrics;
 pub mod output;
+pub mod plan;
 pub mod plugin;
 pub mod record;
 pub mod sim;

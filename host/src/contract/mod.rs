@@ -92,3 +92,13 @@ pub trait Transport: Send {
     /// and what had arrived until then is kept. When `abort` turns true it ends at once.
     fn exchange<'a>(&'a self, request: HttpRequest, abort: AbortSignal) -> ExchangeFuture<'a>;
 }
+
+/// Counts tokens where the server does not say how many there were.
+pub trait TokenCounter: Send + Sync {
+    /// Tokens of a plain text, without special tokens.
+    fn count_text(&self, text: &str) -> Result<u64, PartError>;
+
+    /// Tokens of the prompt that the turn sends, the chat template's own included.
+    /// `None` for a prompt that has no tokens to count, such as a body in an API's own JSON.
+    fn count_prompt(&self, turn: &TurnInContext) -> Result<Option<u64>, PartError>;
+}

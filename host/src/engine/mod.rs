@@ -1,1 +1,280 @@
-//! The engine: runs one stage.
+//! Runs one stage: wires the queues between preparing, sending and settling, and sees to it that
+//! each of them ends. It is given its parts as trait objects and cannot tell WASM from native, or a
+//! socket from a fake.
+
+mod health;
+mod prepare;
+pub mod schedule;
+mod settle;
+mod stop;
+mod worker;
+
+use std::sync::{Arc, Barrier, Mutex, OnceLock};
+use std::time::Duration;
+
+use async_channel::Sender;
+
+pub use stop::{StopSignal, StopSwitch};
+
+use self::health::{Vitals, process_cpu};
+use self::prepare::{Prepared, Preparer};
+use self::schedule::{ArrivalSpec, Schedule};
+use self::settle::{Settled, Settler};
+use self::worker::{Phase, Worker};
+use crate::clock::Clock;
+use crate::contract::{Api, Dataset, PartError, TokenCounter, Transport};
+use crate::record::{Event, EventSender, StageEnd, StageHeader, StopReason};
+use crate::units::Nanos;
+
+/// What a stage is to do.
+#[derive(Debug, Clone)]
+pub struct StageSpec {
+    /// The run's id.
+    pub run_id: Arc<str>,
+    /// The model's name, for the records.
+    pub model: Arc<str>,
+    /// Name, folder and size of the stage.
+    pub header: Arc<StageHeader>,
+    /// How arrivals are spaced.
+    pub arrivals: ArrivalSpec,
+    /// When the measured part stops starting requests, counted from its begin.
+    pub duration: Option<Duration>,
+    /// Where the stage's random choices begin.
+    pub seed: u64,
+    /// Threads that send and read.
+    pub workers: u32,
+    /// Threads that parse.
+    pub settlers: u32,
+    /// Whether prompts and outputs go into the records.
+    pub keep_texts: bool,
+}
+
+/// Makes each worker's transport, on the worker's own thread.
+pub type TransportFactory = dyn Fn() -> Result<Box<dyn Transport>, String> + Send + Sync;
+
+/// The parts that a stage runs on.
+pub struct Parts<'a> {
+    /// Where conversations come from; it goes on where the last stage left it.
+    pub dataset: &'a mut dyn Dataset,
+    /// The server's dialect.
+    pub api: Arc<dyn Api>,
+    /// Counts tokens that the server does not report.
+    pub counter: Option<Arc<dyn TokenCounter>>,
+    /// Makes the workers' transports.
+    pub transport: &'a TransportFactory,
+    /// Where events go.
+    pub events: EventSender,
+    /// The run's clock.
+    pub clock: Clock,
+    /// The number of the next request of the run.
+    pub next_id: &'a mut u64,
+    /// Texts that must not appear in a record.
+    pub secrets: Arc<Vec<String>>,
+}
+
+/// Why a stage could not be run to its end. The records that were made are safe.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum EngineError {
+    /// The dataset failed.
+    #[error("{0}")]
+    Dataset(PartError),
+    /// A transport could not be made.
+    #[error("{0}")]
+    Transport(String),
+    /// The system refused something: a thread, a timer, an event loop.
+    #[error("the system refused a resource: {0}; check the limits on threads and open files")]
+    System(String),
+}
+
+/// How many requests are kept ready for each slot.
+const READY_PER_SLOT: usize = 2;
+/// The bounds of the queue of ready requests.
+const READY: std::ops::RangeInclusive<usize> = 16..=2048;
+
+/// Runs one stage and tells its events. It returns how the stage ended and, if something other
+/// than a request failed, what.
+pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (StageEnd, Option<EngineError>) {
+    let Parts { dataset, api, counter, transport, events, clock, next_id, secrets } = parts;
+    let slots = spec.header.parallel.unwrap_or(1).max(1);
+    let workers = spec.workers.clamp(1, slots);
+    let ready = (slots as usize * READY_PER_SLOT).clamp(*READY.start(), *READY.end());
+    let failure = FirstFailure::default();
+
+    let counts = [spec.header.warmup, spec.header.number];
+    let mut feeds = Vec::new();
+    let mut phases = Vec::new();
+    for (index, count) in counts.into_iter().enumerate() {
+        let (sender, receiver) = async_channel::bounded(ready);
+        let measured = index == counts.len() - 1;
+        let duration = spec.duration.filter(|_| measured).map(|duration| Nanos(duration.as_nanos() as i64));
+        phases.push(Phase { prepared: receiver, start: Arc::new(OnceLock::new()), duration });
+        feeds.push((sender, count));
+    }
+    let (settled_in, settled_out) = async_channel::bounded(ready);
+    let gates: Vec<Barrier> = phases.iter().map(|_| Barrier::new(workers as usize + 1)).collect();
+
+    events.emit(Event::StageStarted(spec.header.clone()));
+    let mut preparer = Preparer::new(dataset, api.clone(), spec, next_id);
+    let settler = Settler {
+        api,
+        shaper: preparer.shaper(),
+        counter,
+        events: events.clone(),
+        keep_texts: spec.keep_texts,
+        secrets,
+    };
+    let mut vitals = Vitals::default();
+    let started = std::thread::scope(|scope| {
+        let settlers: Vec<_> = (0..spec.settlers.max(1))
+            .map(|_| scope.spawn(|| quietly(|| settler.run(&settled_out))))
+            .collect();
+        let running: Vec<_> = (0..workers)
+            .map(|index| {
+                let worker = Worker {
+                    index,
+                    slots: slots / workers + u32::from(index < slots % workers),
+                    clock,
+                    stop: stop.clone(),
+                    settled: settled_in.clone(),
+                };
+                let (gates, phases, failure) = (&gates, &phases, &failure);
+                scope.spawn(move || run_worker(worker, transport, phases, gates, failure))
+            })
+            .collect();
+        drop(settled_in);
+        let feeder = scope.spawn(|| {
+            let arrivals = (spec.arrivals, spec.seed);
+            if let Err(error) = feed(&mut preparer, feeds, arrivals, stop) {
+                failure.note(EngineError::Dataset(error));
+            }
+        });
+
+        let mut begun = (clock.now(), process_cpu());
+        for (phase, gate) in phases.iter().zip(&gates) {
+            wait_until_ready(phase, ready, stop);
+            begun = (clock.now(), process_cpu());
+            // It is set once, here, before any worker can look.
+            let _ = phase.start.set(begun.0);
+            gate.wait();
+        }
+        for worker in running {
+            match worker.join() {
+                Ok(Some(report)) => vitals.workers.push(report),
+                Ok(None) => {}
+                Err(_) => failure.note(EngineError::System("a worker thread panicked".into())),
+            }
+        }
+        // Workers that ended early leave requests that nobody will take.
+        for phase in &phases {
+            phase.prepared.close();
+        }
+        let _ = feeder.join();
+        for settler in settlers {
+            let seen: Settled = settler.join().unwrap_or_default();
+            vitals.requests += seen.requests;
+            vitals.dispatch_lag.add(&seen.dispatch_lag);
+        }
+        vitals.process_cpu = process_cpu() - begun.1;
+        vitals.elapsed = clock.now() - begun.0;
+        begun.0
+    });
+
+    let failure = failure.into_inner();
+    let reason = if failure.is_some() {
+        StopReason::Failed
+    } else if stop.aborted() {
+        StopReason::Aborted
+    } else if stop.draining() {
+        StopReason::Interrupted
+    } else if vitals.requests < spec.header.number && spec.duration.is_some() {
+        StopReason::Duration
+    } else {
+        StopReason::Count
+    };
+    let end = StageEnd {
+        started_ns: started.0,
+        finished_ns: (started + vitals.elapsed).0,
+        reason,
+        health: vitals.judge(),
+    };
+    events.emit(Event::StageFinished(spec.header.clone(), Box::new(end.clone())));
+    (end, failure)
+}
+
+/// The first thing that failed, from whichever thread it happened on.
+#[derive(Default)]
+struct FirstFailure(Mutex<Option<EngineError>>);
+
+impl FirstFailure {
+    fn note(&self, error: EngineError) {
+        let mut first = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        first.get_or_insert(error);
+    }
+
+    fn into_inner(self) -> Option<EngineError> {
+        self.0.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn run_worker(
+    worker: Worker,
+    transport: &TransportFactory,
+    phases: &[Phase],
+    gates: &[Barrier],
+    failure: &FirstFailure,
+) -> Option<health::WorkerReport> {
+    let mut passed = 0;
+    let mut enter = |index: usize| {
+        gates[index].wait();
+        passed = index + 1;
+    };
+    let result = match transport() {
+        Ok(transport) => {
+            worker.run(transport, phases, &mut enter).map_err(|e| EngineError::System(e.to_string()))
+        }
+        Err(error) => Err(EngineError::Transport(error)),
+    };
+    // Nobody may be left waiting at a gate for a worker that gave up.
+    for index in passed..gates.len() {
+        gates[index].wait();
+    }
+    result.map_err(|error| failure.note(error)).ok()
+}
+
+/// Fills each phase's queue in turn, until it has all its requests or nobody takes them any more.
+fn feed(
+    preparer: &mut Preparer<'_>,
+    feeds: Vec<(Sender<Prepared>, u64)>,
+    (arrivals, seed): (ArrivalSpec, u64),
+    stop: &StopSignal,
+) -> Result<(), PartError> {
+    let last = feeds.len() - 1;
+    for (index, (queue, count)) in feeds.into_iter().enumerate() {
+        let mut schedule = Schedule::new(arrivals, seed.wrapping_add(index as u64));
+        for made in 0..count {
+            if stop.draining() {
+                return Ok(());
+            }
+            let prepared = preparer.next(index != last, count - made, &mut schedule)?;
+            if queue.send_blocking(prepared).is_err() {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Waits until a phase has as many requests ready as its queue holds, or all that it will get.
+fn wait_until_ready(phase: &Phase, ready: usize, stop: &StopSignal) {
+    while phase.prepared.len() < ready && !phase.prepared.is_closed() && !stop.draining() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Does work at a lower priority than the workers', so that parsing yields to reading.
+fn quietly<T>(work: impl FnOnce() -> T) -> T {
+    // SAFETY: a plain system call; on Linux it concerns the calling thread alone. Where it is
+    // refused, the priority stays as it was.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 5) };
+    work()
+}

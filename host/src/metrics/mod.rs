@@ -1,1 +1,243 @@
-//! Records → the figures of a stage.
+//! Records → the figures of a stage. Formulas that concern one request are in [`crate::record`];
+//! here they are only put together. Warm-up requests are left out of everything, failed ones of
+//! everything but the counts and the duration.
+
+mod samples;
+mod summary;
+
+use std::collections::BTreeMap;
+
+pub use samples::{Distribution, Samples};
+pub use summary::{Figure, PERCENTILES, Percentile, Section, StageSummary};
+
+use crate::contract::FailureKind;
+use crate::record::{ClientHealth, RequestRecord, StageHeader, TokenSource};
+use crate::units::Nanos;
+
+/// Collects the records of one stage.
+#[derive(Debug, Default)]
+pub struct StageAccumulator {
+    total: u64,
+    succeeded: u64,
+    failures: BTreeMap<FailureKind, FailureCount>,
+    first_start: Option<Nanos>,
+    last_completed: Option<Nanos>,
+    sources: [u64; 3],
+    turns: Samples,
+    several_turns: bool,
+    cached_tokens: u64,
+    input_of_cached: u64,
+    cached_known: bool,
+    decoded_per_iter: Samples,
+    metrics: [Samples; Metric::ALL.len()],
+}
+
+/// How often a kind of failure happened, and one example.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailureCount {
+    /// Requests that failed so.
+    pub count: u64,
+    /// What the first of them said.
+    pub example: String,
+}
+
+/// A metric that each request has one value of, or many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metric {
+    /// Completed − sent, in seconds.
+    Latency,
+    /// First token − sent.
+    Ttft,
+    /// Intervals between frames that carried output, pooled over requests.
+    Itl,
+    /// The baseline's time per token.
+    Tpot,
+    /// The time per token that knows frames of several tokens.
+    TimePerToken,
+    /// Tokens of the prompt.
+    InputTokens,
+    /// Tokens generated.
+    OutputTokens,
+    /// Output ÷ latency.
+    OutputTps,
+    /// (Input + output) ÷ latency.
+    TotalTps,
+    /// 1 ÷ TPOT.
+    DecodeTps,
+    /// TTFT without the reasoning before the answer.
+    FirstAnswer,
+    /// TTFT from the moment the request was due.
+    TtftFromDue,
+    /// Latency from the moment the request was due, in seconds.
+    LatencyFromDue,
+    /// Latency ÷ output tokens.
+    NormalizedLatency,
+}
+
+impl Metric {
+    /// Every metric, in the order of the percentile table: the baseline's columns first.
+    pub const ALL: [Metric; 14] = [
+        Metric::Latency,
+        Metric::Ttft,
+        Metric::Itl,
+        Metric::Tpot,
+        Metric::InputTokens,
+        Metric::OutputTokens,
+        Metric::OutputTps,
+        Metric::TotalTps,
+        Metric::DecodeTps,
+        Metric::TimePerToken,
+        Metric::FirstAnswer,
+        Metric::TtftFromDue,
+        Metric::LatencyFromDue,
+        Metric::NormalizedLatency,
+    ];
+
+    /// The name in tables and files, with its unit.
+    pub fn label(self) -> &'static str {
+        match self {
+            Metric::Latency => "Latency (s)",
+            Metric::Ttft => "TTFT (ms)",
+            Metric::Itl => "ITL (ms)",
+            Metric::Tpot => "TPOT (ms)",
+            Metric::TimePerToken => "Time per token (ms)",
+            Metric::InputTokens => "Input tokens",
+            Metric::OutputTokens => "Output tokens",
+            Metric::OutputTps => "Output (tok/s)",
+            Metric::TotalTps => "Total (tok/s)",
+            Metric::DecodeTps => "Decode (tok/s)",
+            Metric::FirstAnswer => "First answer (ms)",
+            Metric::TtftFromDue => "TTFT from due (ms)",
+            Metric::LatencyFromDue => "Latency from due (s)",
+            Metric::NormalizedLatency => "Latency per token (ms)",
+        }
+    }
+
+    /// Decimals in tables.
+    pub fn decimals(self) -> usize {
+        match self {
+            Metric::Latency | Metric::LatencyFromDue => 4,
+            Metric::InputTokens | Metric::OutputTokens => 1,
+            _ => 2,
+        }
+    }
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl StageAccumulator {
+    /// Takes a record into account.
+    pub fn push(&mut self, record: &RequestRecord) {
+        if record.key.warmup {
+            return;
+        }
+        self.total += 1;
+        let start = record.sent.unwrap_or(record.due);
+        self.first_start = Some(self.first_start.map_or(start, |first| first.min(start)));
+        self.last_completed =
+            Some(self.last_completed.map_or(record.completed, |last| last.max(record.completed)));
+        if let Some(failure) = &record.failure {
+            let count = self
+                .failures
+                .entry(failure.kind)
+                .or_insert_with(|| FailureCount { count: 0, example: failure.message.clone() });
+            count.count += 1;
+            return;
+        }
+        self.succeeded += 1;
+        self.count_tokens(record);
+        self.turns.push(Some(f64::from(record.key.input_turns)));
+        self.several_turns |= record.key.input_turns > 1;
+        self.decoded_per_iter.push(record.decoded_tokens_per_iter().filter(|&tokens| tokens > 1.0));
+        for metric in Metric::ALL {
+            let samples = &mut self.metrics[metric.index()];
+            match metric {
+                Metric::Itl => samples.extend(record.itl_ms.iter().copied()),
+                _ => samples.push(value_of(record, metric)),
+            }
+        }
+    }
+
+    fn count_tokens(&mut self, record: &RequestRecord) {
+        if let Some(source) = record.tokens.source {
+            self.sources[match source {
+                TokenSource::Server => 0,
+                TokenSource::Tokenizer => 1,
+                TokenSource::Mixed => 2,
+            }] += 1;
+        }
+        if let (Some(cached), Some(input)) = (record.tokens.cached, record.tokens.input) {
+            self.cached_known = true;
+            self.cached_tokens += cached;
+            self.input_of_cached += input;
+        }
+    }
+
+    /// The stage's figures.
+    pub fn finish(self, stage: &StageHeader, health: Option<ClientHealth>) -> StageSummary {
+        let duration_s = match (self.first_start, self.last_completed) {
+            (Some(first), Some(last)) => Some((last - first).as_s()).filter(|&duration| duration > 0.0),
+            _ => None,
+        };
+        let mut distributions = self.metrics.into_iter().map(Samples::distribution);
+        let by_metric: Vec<Option<Distribution>> = distributions.by_ref().collect();
+        let cache_hit_percent = (self.cached_known && self.input_of_cached > 0)
+            .then(|| self.cached_tokens as f64 / self.input_of_cached as f64 * 100.0);
+        StageSummary {
+            stage: stage.clone(),
+            duration_s,
+            total: self.total,
+            succeeded: self.succeeded,
+            failures: self.failures,
+            token_sources: token_sources(self.sources, self.succeeded),
+            input_turns: self.turns.distribution().filter(|_| self.several_turns).map(|turns| turns.mean()),
+            cache_hit_percent,
+            decoded_tokens_per_iter: self.decoded_per_iter.distribution().map(|tokens| tokens.mean()),
+            distributions: by_metric,
+            health,
+        }
+    }
+}
+
+/// The value of a metric that each request has one of.
+fn value_of(record: &RequestRecord, metric: Metric) -> Option<f64> {
+    let tokens = |count: Option<u64>| count.map(|count| count as f64);
+    match metric {
+        Metric::Latency => record.latency_ms.map(|ms| ms / 1e3),
+        Metric::Ttft => record.ttft_ms,
+        Metric::Itl => None,
+        Metric::Tpot => record.tpot_ms,
+        Metric::TimePerToken => record.time_per_token_ms,
+        Metric::InputTokens => tokens(record.tokens.input),
+        Metric::OutputTokens => tokens(record.tokens.output),
+        Metric::OutputTps => record.output_tps(),
+        Metric::TotalTps => record.total_tps(),
+        Metric::DecodeTps => record.decode_tps(),
+        Metric::FirstAnswer => record.first_answer_ms(),
+        Metric::TtftFromDue => record.ttft_from_due_ms(),
+        Metric::LatencyFromDue => record.latency_from_due_ms().map(|ms| ms / 1e3),
+        Metric::NormalizedLatency => record.normalized_latency_ms(),
+    }
+}
+
+/// Where the counts of a stage come from, in words; `None` if every one is the server's.
+fn token_sources([server, tokenizer, mixed]: [u64; 3], succeeded: u64) -> Option<String> {
+    let uncounted = succeeded.saturating_sub(server + tokenizer + mixed);
+    if succeeded == 0 || server == succeeded {
+        return None;
+    }
+    let mut parts = Vec::new();
+    for (count, what) in [
+        (server, "by the server"),
+        (tokenizer, "by the tokenizer"),
+        (mixed, "by the server and the tokenizer"),
+        (uncounted, "by nobody: the server reports no usage, give --tokenizer-path"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    }
+    Some(format!("tokens of {succeeded} requests were counted: {}", parts.join(", ")))
+}

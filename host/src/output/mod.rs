@@ -1,6 +1,12 @@
 //! Consumers of events. Each output is independent of the others and of the engine: one that
 //! fails is reported and dropped, and the rest go on.
 
+pub mod console;
+pub mod progress;
+mod suggestions;
+pub mod summary;
+pub mod table;
+
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 

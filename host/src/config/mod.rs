@@ -1,0 +1,271 @@
+//! The typed description of a run: built once, checked once, read by whoever composes the parts.
+
+mod secret;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+pub use secret::{Header, redact_url, secret_texts};
+
+/// Something wrong with a configuration: which flag, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The flag as the user writes it: `--parallel`.
+    pub flag: &'static str,
+    /// What is wrong with it and what to do, in one line.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem with `flag`.
+    pub fn new(flag: &'static str, message: impl Into<String>) -> Problem {
+        Problem { flag, message: message.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.flag, self.message)
+    }
+}
+
+/// Warm-up requests before each stage.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Warmup {
+    /// This many.
+    Count(u64),
+    /// This share of the stage's number, at least one.
+    Ratio(f64),
+}
+
+impl Warmup {
+    /// Warm-up requests for a stage of `number`.
+    pub fn of(self, number: u64) -> u64 {
+        match self {
+            Warmup::Count(count) => count,
+            Warmup::Ratio(ratio) => ((number as f64 * ratio) as u64).max(1),
+        }
+    }
+}
+
+/// How much load, and for how long.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LoadConfig {
+    /// Requests in flight at a time; one stage each.
+    pub parallel: Vec<u32>,
+    /// Requests of each stage, warm-up excluded.
+    pub number: Vec<u64>,
+    /// Paced arrivals in requests per second; `None` if a free slot is all that a request waits for.
+    pub rate_rps: Option<f64>,
+    /// Warm-up before each stage.
+    pub warmup: Warmup,
+    /// When a stage stops starting requests, in seconds.
+    pub duration_s: Option<f64>,
+    /// Rest between stages, in seconds.
+    pub sleep_interval_s: f64,
+    /// Threads that send and read; `None` to choose by the machine and the load.
+    pub workers: Option<u32>,
+}
+
+/// How to reach the server.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ConnectionConfig {
+    /// The endpoint, without what is secret in it.
+    #[serde(serialize_with = "secret::serialize_url")]
+    pub url: String,
+    /// Headers for every request.
+    pub headers: Vec<Header>,
+    /// The most time to open a connection, in seconds.
+    pub connect_timeout_s: Option<f64>,
+    /// The most time without anything to read, in seconds.
+    pub read_timeout_s: Option<f64>,
+    /// The most time for an exchange, in seconds.
+    pub total_timeout_s: f64,
+    /// Whether to try one request before the run.
+    pub test_connection: bool,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PromptConfig {
+    /// A built-in dataset or a `.wasm` file.
+    pub dataset: String,
+    /// Its file or folder.
+    pub dataset_path: Option<PathBuf>,
+    /// The dataset's own options.
+    pub dataset_args: Map<String, Value>,
+    /// One prompt for all requests, instead of a dataset.
+    pub prompt: Option<String>,
+    /// Shortest prompt, in tokens with a tokenizer, else in characters.
+    pub min_prompt_length: u64,
+    /// Longest prompt, likewise.
+    pub max_prompt_length: u64,
+    /// Tokens that all random prompts begin with.
+    pub prefix_length: u64,
+    /// Whether prompts are sent as chats.
+    pub apply_chat_template: bool,
+    /// Whether prompts are sent as token ids.
+    pub tokenize_prompt: bool,
+}
+
+/// What shapes a run's requests besides the prompt.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ApiConfig {
+    /// A built-in API or a `.wasm` file.
+    pub api: String,
+    /// The API's own options.
+    pub api_args: Map<String, Value>,
+    /// The body that requests start from.
+    pub query_template: Option<Map<String, Value>>,
+    /// The most tokens to generate: every request's, or drawn from this range for each.
+    pub max_tokens: (u32, u32),
+    /// Whether replies are streamed.
+    pub stream: bool,
+    /// Sampling parameters and extra fields under their names on the wire, in the order they are sent.
+    pub parameters: Map<String, Value>,
+}
+
+/// Bounds for plugins.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct PluginConfig {
+    /// The most time for one call, in seconds.
+    pub timeout_s: f64,
+    /// The most memory for one instance, in MiB.
+    pub memory_mib: u64,
+}
+
+/// Where results go.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OutputConfig {
+    /// The folder that runs are collected in.
+    pub outputs_dir: PathBuf,
+    /// The run's name; the model's if there is none.
+    pub name: Option<String>,
+    /// Whether the run's folder is below one named for the time.
+    pub timestamp: bool,
+    /// Whether prompts and outputs go into the records.
+    pub save_text: bool,
+    /// A line in the log every so many requests; 0 for none.
+    pub log_every_n_query: u64,
+    /// Whether each request is printed.
+    pub debug: bool,
+}
+
+/// A whole run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Config {
+    /// The model's name as the server knows it.
+    pub model: String,
+    /// A tokenizer's folder or file.
+    pub tokenizer_path: Option<PathBuf>,
+    /// Where all random choices begin.
+    pub seed: u64,
+    /// How much load.
+    pub load: LoadConfig,
+    /// How to reach the server.
+    pub connection: ConnectionConfig,
+    /// What is asked.
+    pub prompt: PromptConfig,
+    /// How it is asked.
+    pub api: ApiConfig,
+    /// Bounds for plugins.
+    pub plugins: PluginConfig,
+    /// Where results go.
+    pub output: OutputConfig,
+}
+
+impl Config {
+    /// Everything that is wrong with the configuration, all at once; empty if it is sound. It looks
+    /// at nothing outside: whether files exist and servers answer is found out by opening them.
+    pub fn validate(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut wrong = |flag, message: String| problems.push(Problem::new(flag, message));
+        let LoadConfig { parallel, number, .. } = &self.load;
+        if parallel.len() != number.len() {
+            let text = "the length of number and parallel should be the same, but got number: ";
+            wrong(
+                "--parallel",
+                format!("{text}{number:?} and parallel: {parallel:?}; give one --number for each --parallel"),
+            );
+        }
+        if parallel.contains(&0) {
+            wrong("--parallel", "each value must be at least 1".into());
+        }
+        if number.contains(&0) {
+            wrong("--number", "each value must be at least 1".into());
+        }
+        if let Some(rate) = self.load.rate_rps
+            && !(rate > 0.0 && rate.is_finite())
+        {
+            wrong(
+                "--rate",
+                format!("must be more than 0 requests per second, or -1 for no pacing, but got {rate}"),
+            );
+        }
+        match self.load.warmup {
+            Warmup::Ratio(ratio) if !(ratio > 0.0 && ratio < 1.0) => {
+                wrong(
+                    "--warmup-num",
+                    format!("must be a count, or a ratio between 0 and 1, but got {ratio}"),
+                );
+            }
+            _ => {}
+        }
+        for (flag, seconds) in [
+            ("--duration", self.load.duration_s),
+            ("--connect-timeout", self.connection.connect_timeout_s),
+            ("--read-timeout", self.connection.read_timeout_s),
+            ("--total-timeout", Some(self.connection.total_timeout_s)),
+            ("--plugin-timeout", Some(self.plugins.timeout_s)),
+        ] {
+            if let Some(seconds) = seconds
+                && !(seconds > 0.0 && seconds <= 1e9)
+            {
+                wrong(flag, format!("must be more than 0 seconds, but got {seconds}"));
+            }
+        }
+        if !(0.0..=1e9).contains(&self.load.sleep_interval_s) {
+            wrong(
+                "--sleep-interval",
+                format!("must be 0 seconds or more, but got {}", self.load.sleep_interval_s),
+            );
+        }
+        if self.load.workers == Some(0) {
+            wrong("--workers", "must be at least 1".into());
+        }
+        if self.model.is_empty() {
+            wrong("--model", "is required: the model's name as the server knows it".into());
+        }
+        let scheme = self.connection.url.split_once("://").map(|(scheme, rest)| (scheme, rest.is_empty()));
+        if !matches!(scheme, Some(("http" | "https", false))) {
+            let shown = redact_url(&self.connection.url);
+            wrong("--url", format!("\"{shown}\" is not an http:// or https:// URL"));
+        }
+        let (least, most) = self.api.max_tokens;
+        if least > most {
+            wrong("--max-tokens", format!("range min must be <= max, got {least} {most}"));
+        }
+        if self.prompt.min_prompt_length > self.prompt.max_prompt_length {
+            let (least, most) = (self.prompt.min_prompt_length, self.prompt.max_prompt_length);
+            wrong(
+                "--min-prompt-length",
+                format!("must not be above --max-prompt-length, but {least} > {most}"),
+            );
+        }
+        if self.prompt.tokenize_prompt && self.tokenizer_path.is_none() {
+            wrong("--tokenizer-path", "is required when --tokenize-prompt is set".into());
+        }
+        let mut seen = HashSet::new();
+        for header in &self.connection.headers {
+            if !seen.insert(header.name().to_ascii_lowercase()) {
+                wrong("--headers", format!("the header \"{}\" is given twice; keep one", header.name()));
+            }
+        }
+        problems
+    }
+}

@@ -1,0 +1,223 @@
+//! What the client knows of its own influence on what it measures, and the verdict on it.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+
+use hdrhistogram::Histogram;
+
+use crate::clock::{Clock, PreciseTimer};
+use crate::record::{ClientHealth, LagSummary};
+use crate::units::{Nanos, decimal};
+
+/// A distribution of delays of the client's own, to three digits.
+#[derive(Debug, Clone)]
+pub(super) struct LagHistogram(Histogram<u64>);
+
+/// Delays above ten minutes are all the same.
+const HIGHEST_NS: u64 = 600_000_000_000;
+
+impl LagHistogram {
+    pub(super) fn new() -> LagHistogram {
+        let histogram = Histogram::new_with_bounds(1, HIGHEST_NS, 3);
+        // The bounds are constants, and valid ones: a test makes this histogram.
+        LagHistogram(histogram.unwrap_or_else(|_| unreachable!("the bounds of the histogram are valid")))
+    }
+
+    pub(super) fn record(&mut self, lag: Nanos) {
+        self.0.saturating_record(u64::try_from(lag.0).unwrap_or(0).max(1));
+    }
+
+    pub(super) fn add(&mut self, other: &LagHistogram) {
+        // It fails only for a value out of bounds, and both have the same.
+        let _ = self.0.add(&other.0);
+    }
+
+    fn summary(&self) -> Option<LagSummary> {
+        let ms = |ns: u64| ns as f64 / 1e6;
+        (!self.0.is_empty()).then(|| LagSummary {
+            p50_ms: ms(self.0.value_at_quantile(0.5)),
+            p99_ms: ms(self.0.value_at_quantile(0.99)),
+            max_ms: ms(self.0.max()),
+        })
+    }
+}
+
+impl Default for LagHistogram {
+    fn default() -> LagHistogram {
+        LagHistogram::new()
+    }
+}
+
+/// Requests that were due before they were ready, and how long slots waited for them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Starved {
+    pub(super) requests: u64,
+    pub(super) waited: Nanos,
+}
+
+/// What one worker measured of itself in a phase.
+#[derive(Debug, Clone, Default)]
+pub(super) struct WorkerReport {
+    pub(super) loop_lag: LagHistogram,
+    pub(super) cpu: Nanos,
+    pub(super) elapsed: Nanos,
+    pub(super) starved: Starved,
+}
+
+/// How often a worker's event loop is asked how late it is.
+const PROBE_EVERY: Nanos = Nanos(10_000_000);
+
+/// Notes, again and again, how much later than asked the event loop runs a timer: what any read on
+/// that loop may have been late by. It ends when it is aborted.
+pub(super) async fn watch_loop(clock: Clock, lag: Rc<RefCell<LagHistogram>>) -> io::Result<()> {
+    let mut timer = PreciseTimer::new(clock)?;
+    loop {
+        let due = clock.now() + PROBE_EVERY;
+        timer.wait_until(due).await?;
+        lag.borrow_mut().record(clock.now() - due);
+    }
+}
+
+/// CPU time of the calling thread.
+pub(super) fn thread_cpu() -> Nanos {
+    cpu_clock(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
+/// CPU time of the whole process.
+pub(super) fn process_cpu() -> Nanos {
+    cpu_clock(libc::CLOCK_PROCESS_CPUTIME_ID)
+}
+
+fn cpu_clock(id: libc::clockid_t) -> Nanos {
+    let mut used = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `used` is a valid timespec for the call to fill.
+    unsafe { libc::clock_gettime(id, &mut used) };
+    Nanos(used.tv_sec * 1_000_000_000 + used.tv_nsec)
+}
+
+/// What a stage adds up to, before it is judged.
+#[derive(Debug, Default)]
+pub(super) struct Vitals {
+    pub(super) dispatch_lag: LagHistogram,
+    pub(super) workers: Vec<WorkerReport>,
+    pub(super) process_cpu: Nanos,
+    pub(super) elapsed: Nanos,
+    /// Requests of the measured phase.
+    pub(super) requests: u64,
+}
+
+/// Above this share of a core, a worker has no room left for being on time.
+const BUSY_PERCENT: f64 = 90.0;
+/// Above this, a late event loop is worth a warning, in milliseconds.
+const LATE_MS: f64 = 5.0;
+/// Above this share of requests, starvation has shaped the load.
+const STARVED_SHARE: f64 = 0.01;
+
+impl Vitals {
+    /// The figures and the verdict.
+    ///
+    /// Times are trusted to the 99th percentile of the event loop's lag: a frame is read at the
+    /// earliest when the loop gets to it, so that is how late its stamp may be.
+    pub(super) fn judge(&self) -> ClientHealth {
+        let mut loop_lag = LagHistogram::new();
+        for worker in &self.workers {
+            loop_lag.add(&worker.loop_lag);
+        }
+        let percent =
+            |cpu: Nanos, elapsed: Nanos| (elapsed.0 > 0).then(|| cpu.as_s() / elapsed.as_s() * 100.0);
+        let worker_cpu_percent = self
+            .workers
+            .iter()
+            .filter_map(|worker| percent(worker.cpu, worker.elapsed))
+            .max_by(f64::total_cmp);
+        let starved: u64 = self.workers.iter().map(|worker| worker.starved.requests).sum();
+        let starved_ms: f64 = self.workers.iter().map(|worker| worker.starved.waited.as_ms()).sum();
+        let loop_lag = loop_lag.summary();
+        let trust_ms = loop_lag.map(|lag| lag.p99_ms);
+
+        let mut reasons = Vec::new();
+        if let Some(percent) = worker_cpu_percent.filter(|&percent| percent > BUSY_PERCENT) {
+            reasons.push(format!(
+                "its busiest worker used {} % of a core; raise --workers or lower the load",
+                decimal(percent, 0)
+            ));
+        }
+        if let Some(late) = trust_ms.filter(|&late| late > LATE_MS) {
+            reasons.push(format!(
+                "its event loop ran up to {} ms late; free the machine's cores for it",
+                decimal(late, 2)
+            ));
+        }
+        if self.requests > 0 && starved as f64 / self.requests as f64 > STARVED_SHARE {
+            reasons.push(format!(
+                "{starved} of {} requests were not ready when they were due; the dataset or the API's shaping is too slow",
+                self.requests
+            ));
+        }
+        let client_limited = !reasons.is_empty();
+        let verdict = match (client_limited, trust_ms) {
+            (true, _) => format!("the client was a limit: {}", reasons.join("; ")),
+            (false, Some(trust)) => format!("times are trusted to ± {} ms", decimal(trust, 3)),
+            (false, None) => "the stage was too short to judge the client".to_string(),
+        };
+        ClientHealth {
+            dispatch_lag: self.dispatch_lag.summary(),
+            loop_lag,
+            cpu_percent: percent(self.process_cpu, self.elapsed),
+            worker_cpu_percent,
+            starved,
+            starved_ms,
+            trust_ms,
+            client_limited,
+            verdict,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn worker(lag_ms: f64, cpu_percent: f64, starved: u64) -> WorkerReport {
+        let mut loop_lag = LagHistogram::new();
+        for _ in 0..100 {
+            loop_lag.record(Nanos::from_ms(lag_ms));
+        }
+        WorkerReport {
+            loop_lag,
+            cpu: Nanos::from_ms(10.0 * cpu_percent),
+            elapsed: Nanos::from_s(1.0),
+            starved: Starved { requests: starved, waited: Nanos::from_ms(7.0) },
+        }
+    }
+
+    fn judged(worker: WorkerReport) -> ClientHealth {
+        Vitals { workers: vec![worker], requests: 100, elapsed: Nanos::from_s(1.0), ..Vitals::default() }
+            .judge()
+    }
+
+    #[test]
+    fn a_quiet_client_is_trusted_to_its_loop_lag() {
+        let health = judged(worker(0.125, 20.0, 0));
+        assert!(!health.client_limited);
+        assert_eq!(health.verdict, "times are trusted to ± 0.125 ms");
+        assert_eq!(health.worker_cpu_percent, Some(20.0));
+    }
+
+    #[test]
+    fn each_way_of_being_the_limit_is_named() {
+        assert!(judged(worker(0.1, 95.0, 0)).verdict.contains("used 95 % of a core"));
+        assert!(judged(worker(30.0, 20.0, 0)).verdict.contains("ms late"));
+        let starved = judged(worker(0.1, 20.0, 2));
+        assert!(starved.client_limited && starved.verdict.contains("2 of 100 requests were not ready"));
+        assert_eq!(starved.starved_ms, 7.0);
+    }
+
+    #[test]
+    fn nothing_measured_is_nothing_said() {
+        let health = Vitals::default().judge();
+        assert_eq!((health.trust_ms, health.cpu_percent, health.dispatch_lag), (None, None, None));
+        assert_eq!(health.verdict, "the stage was too short to judge the client");
+    }
+}

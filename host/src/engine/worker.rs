@@ -1,0 +1,219 @@
+//! A worker: one thread with one event loop, some of the stage's send slots, and a transport of its
+//! own. Together with the transport it is all there is on the timing path.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
+
+use async_channel::{Receiver, Sender, TryRecvError};
+use tokio::sync::{Mutex, oneshot};
+
+use super::health::{LagHistogram, Starved, WorkerReport, thread_cpu, watch_loop};
+use super::prepare::Prepared;
+use super::stop::StopSignal;
+use crate::clock::{Clock, PreciseTimer};
+use crate::contract::{Timeline, Transport};
+use crate::units::Nanos;
+
+/// A part of a stage that ends before the next one begins: the warm-up, the measurement.
+#[derive(Debug, Clone)]
+pub(super) struct Phase {
+    pub(super) prepared: Receiver<Prepared>,
+    /// When it began; set before any worker is let into it.
+    pub(super) start: Arc<OnceLock<Nanos>>,
+    /// How long after its start requests may still be started.
+    pub(super) duration: Option<Nanos>,
+}
+
+/// A request that is over, on its way to be understood.
+#[derive(Debug)]
+pub(super) struct Exchanged {
+    pub(super) prepared: Prepared,
+    pub(super) due: Nanos,
+    pub(super) worker: u32,
+    pub(super) bytes_out: u64,
+    pub(super) timeline: Timeline,
+    /// Where the conversation's next turn goes, if it has one.
+    pub(super) next_turn: Option<oneshot::Sender<Option<Prepared>>>,
+}
+
+/// What a worker works with.
+pub(super) struct Worker {
+    pub(super) index: u32,
+    pub(super) slots: u32,
+    pub(super) clock: Clock,
+    pub(super) stop: StopSignal,
+    pub(super) settled: Sender<Exchanged>,
+}
+
+impl Worker {
+    /// Runs the phases in order on this thread, entering each when `gate` lets it.
+    pub(super) fn run(
+        self,
+        transport: Box<dyn Transport>,
+        phases: &[Phase],
+        mut gate: impl FnMut(usize),
+    ) -> io::Result<WorkerReport> {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default())?;
+        let transport: Rc<dyn Transport> = Rc::from(transport);
+        let worker = Rc::new(self);
+        let mut report = WorkerReport::default();
+        for (index, phase) in phases.iter().enumerate() {
+            gate(index);
+            // Each phase is measured alone; the last one is the one that counts.
+            report = runtime.block_on(run_phase(worker.clone(), transport.clone(), phase.clone()))?;
+        }
+        Ok(report)
+    }
+}
+
+async fn run_phase(
+    worker: Rc<Worker>,
+    transport: Rc<dyn Transport>,
+    phase: Phase,
+) -> io::Result<WorkerReport> {
+    let start = phase.start.get().copied().unwrap_or_else(|| worker.clock.now());
+    let cpu_before = thread_cpu();
+    let pacer = Rc::new(Mutex::new(Pacer {
+        clock: worker.clock,
+        timer: PreciseTimer::new(worker.clock)?,
+        stop: worker.stop.clone(),
+        prepared: phase.prepared,
+        start,
+        end: phase.duration.map(|duration| start + duration),
+        starved: Starved::default(),
+    }));
+    let loop_lag = Rc::new(RefCell::new(LagHistogram::new()));
+    let watch = tokio::task::spawn_local(watch_loop(worker.clock, loop_lag.clone()));
+    let slots: Vec<_> = (0..worker.slots)
+        .map(|_| tokio::task::spawn_local(slot(worker.clone(), transport.clone(), pacer.clone())))
+        .collect();
+    let mut failed = None;
+    for slot in slots {
+        let ended = slot.await.map_err(io::Error::other).and_then(|ended| ended);
+        failed = failed.or(ended.err());
+    }
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    watch.abort();
+    let report = WorkerReport {
+        loop_lag: loop_lag.take(),
+        cpu: thread_cpu() - cpu_before,
+        elapsed: worker.clock.now() - start,
+        starved: pacer.lock().await.starved,
+    };
+    Ok(report)
+}
+
+/// One send slot: takes a request when it is due, makes it, hands on what came back, and takes the
+/// next. A conversation stays in its slot until its last turn.
+async fn slot(worker: Rc<Worker>, transport: Rc<dyn Transport>, pacer: Rc<Mutex<Pacer>>) -> io::Result<()> {
+    loop {
+        let asked = worker.clock.now();
+        let Some((mut prepared, mut due)) = pacer.lock().await.next(asked).await? else {
+            return Ok(());
+        };
+        loop {
+            let Some(next) = exchange(&worker, transport.as_ref(), prepared, due).await else {
+                break;
+            };
+            let think = Nanos::from_ms(next.turn.turn.think_time_ms.unwrap_or(0.0).max(0.0));
+            let mut stop = worker.stop.clone();
+            tokio::select! {
+                () = tokio::time::sleep(think.as_duration()) => {}
+                () = stop.drained() => {}
+            }
+            if worker.stop.draining() {
+                break;
+            }
+            (prepared, due) = (next, worker.clock.now());
+        }
+    }
+}
+
+/// Makes one request and hands on what came back; returns the conversation's next turn, if there is
+/// one to make.
+async fn exchange(
+    worker: &Worker,
+    transport: &dyn Transport,
+    prepared: Prepared,
+    due: Nanos,
+) -> Option<Prepared> {
+    let (bytes_out, timeline) = match &prepared.request {
+        Ok(request) => {
+            let request = request.clone();
+            (request.body.len() as u64, transport.exchange(request, worker.stop.abort_signal()).await)
+        }
+        Err(failure) => (0, Timeline::unsent(worker.clock.now(), failure.clone())),
+    };
+    let (next_turn, answer) = match prepared.rest.is_empty() {
+        true => (None, None),
+        false => {
+            let (sender, receiver) = oneshot::channel();
+            (Some(sender), Some(receiver))
+        }
+    };
+    let exchanged = Exchanged { prepared, due, worker: worker.index, bytes_out, timeline, next_turn };
+    // The queue closes only when the stage is being torn down; then nobody wants the rest.
+    worker.settled.send(exchanged).await.ok()?;
+    answer?.await.ok().flatten()
+}
+
+/// Hands out requests in the order they are due. The slots of a worker take turns at it, so one
+/// timer serves them all.
+struct Pacer {
+    clock: Clock,
+    timer: PreciseTimer,
+    stop: StopSignal,
+    prepared: Receiver<Prepared>,
+    start: Nanos,
+    end: Option<Nanos>,
+    starved: Starved,
+}
+
+impl Pacer {
+    /// The next request once it is due, and when that was; `None` when there is none to start any
+    /// more. `asked` is when the slot became free.
+    async fn next(&mut self, asked: Nanos) -> io::Result<Option<(Prepared, Nanos)>> {
+        if self.over(self.clock.now()) {
+            return Ok(None);
+        }
+        let (prepared, waited) = match self.prepared.try_recv() {
+            Ok(prepared) => (prepared, false),
+            Err(TryRecvError::Closed) => return Ok(None),
+            Err(TryRecvError::Empty) => {
+                let next = tokio::select! {
+                    next = self.prepared.recv() => next,
+                    () = self.stop.drained() => return Ok(None),
+                };
+                match next {
+                    Ok(prepared) => (prepared, true),
+                    Err(_closed) => return Ok(None),
+                }
+            }
+        };
+        let due = prepared.due.map_or(asked, |due| self.start + due);
+        let now = self.clock.now();
+        if waited && now > due {
+            self.starved.requests += 1;
+            self.starved.waited = self.starved.waited + (now - due);
+        }
+        if now < due {
+            if self.over(due) {
+                return Ok(None);
+            }
+            tokio::select! {
+                waited = self.timer.wait_until(due) => waited?,
+                () = self.stop.drained() => return Ok(None),
+            }
+        }
+        Ok(Some((prepared, due)))
+    }
+
+    fn over(&self, at: Nanos) -> bool {
+        self.stop.draining() || self.end.is_some_and(|end| at >= end)
+    }
+}
