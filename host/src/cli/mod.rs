@@ -1,0 +1,3 @@
+//! The command line: the root of `clap` and the dispatch to subcommands.
+
+pub mod perf;
