@@ -1,0 +1,391 @@
+//! One answer: the queue, the schedule of its frames, and the bytes of each.
+
+use std::io;
+
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use super::faults::Fault;
+use super::http1::{BodyLength, Connection, LAST_CHUNK, write_chunk, write_head};
+use super::pacer::Pacer;
+use super::prompt::{Ask, MOST_TOKENS};
+use super::protocol::{Dialect, Finish, Piece, Usage, Writer};
+use super::scheduler::Scheduler;
+use super::truth::TruthRecord;
+use super::{Distribution, RoleFrame, SimSpec};
+use crate::clock::monotonic_ns;
+use crate::units::Nanos;
+
+/// What an answer needs beside its connection.
+pub(super) struct Generation<'a> {
+    pub spec: &'a SimSpec,
+    pub scheduler: &'a Scheduler,
+    pub pacer: &'a Pacer,
+    pub dialect: Dialect,
+    pub ask: &'a Ask,
+    pub fault: Option<Fault>,
+    pub id: u64,
+    pub rng: Xoshiro256PlusPlus,
+    /// Header lines to add to the reply's head.
+    pub extra_head: &'static str,
+}
+
+/// When an answer's frames are due and how its tokens are dealt out to them.
+struct Plan {
+    tokens: u64,
+    reasoning: u64,
+    reason: &'static str,
+    per_frame: u64,
+    /// The frame at which a fault in the middle of the reply happens.
+    middle: u64,
+    first_due_ns: i64,
+    received_ns: i64,
+}
+
+impl Plan {
+    fn frames(&self) -> u64 {
+        self.reasoning.div_ceil(self.per_frame) + (self.tokens - self.reasoning).div_ceil(self.per_frame)
+    }
+
+    /// The frame that begins with the token `first`. Reasoning and answer do not share one.
+    fn piece(&self, first: u64) -> Piece {
+        let reasoning = first < self.reasoning;
+        let end = if reasoning { self.reasoning } else { self.tokens };
+        let tokens = self.per_frame.min(end - first);
+        Piece { first, tokens, reasoning, last: first + tokens == self.tokens }
+    }
+
+    fn finish(&self, last_due_ns: i64) -> Finish {
+        Finish {
+            reason: self.reason,
+            output_tokens: self.tokens,
+            reasoning_tokens: self.reasoning,
+            prefill_ns: self.first_due_ns - self.received_ns,
+            decode_ns: last_due_ns - self.first_due_ns,
+        }
+    }
+}
+
+impl Generation<'_> {
+    /// Waits for a slot, generates and writes the whole reply. Returns whether the connection
+    /// can serve another request; an error is a client that went away.
+    pub async fn run(&mut self, connection: &mut Connection, truth: &mut TruthRecord) -> io::Result<bool> {
+        truth.line.input_tokens = Some(self.ask.prompt.count());
+        let slot = tokio::select! {
+            slot = self.scheduler.slot() => slot,
+            () = connection.closed() => return Err(io::ErrorKind::ConnectionAborted.into()),
+        };
+        let started_ns = monotonic_ns();
+        truth.line.started_ns = Some(started_ns);
+        truth.line.cached_tokens = self.scheduler.cached_tokens(&self.ask.prompt);
+        let plan = self.plan(truth, started_ns);
+        let keeps = if self.ask.stream {
+            self.stream(connection, truth, &plan).await
+        } else {
+            self.whole(connection, truth, &plan).await
+        };
+        truth.line.finished_ns = monotonic_ns();
+        drop(slot);
+        keeps
+    }
+
+    fn plan(&mut self, truth: &mut TruthRecord, started_ns: i64) -> Plan {
+        let ask = self.ask;
+        let (tokens, reason) = match (self.spec.output_tokens, ask.limit) {
+            (_, Some(limit)) if ask.exact || self.spec.output_tokens.is_constant() => (limit, "length"),
+            (lengths, limit) => {
+                let drawn = (lengths.sample(&mut self.rng).round() as u64).clamp(1, MOST_TOKENS);
+                match limit {
+                    Some(limit) if limit <= drawn => (limit, "length"),
+                    _ => (drawn, "stop"),
+                }
+            }
+        };
+        let calls_tool = self.fault == Some(Fault::ToolCalls) && self.dialect == Dialect::Chat;
+        let reason = if calls_tool { "tool_calls" } else { reason };
+        let thinks = matches!(self.dialect, Dialect::Chat | Dialect::Ollama) && !calls_tool;
+        let reasoning = if thinks { self.spec.reasoning_tokens.min(tokens) } else { 0 };
+        let uncached = ask.prompt.count() - truth.line.cached_tokens.unwrap_or(0);
+        let prefill_ms = self.spec.prefill_us_per_token * uncached as f64 / 1e3;
+        let wait = Nanos::from_ms(self.spec.ttft.sample(&mut self.rng) + prefill_ms);
+        let mut plan = Plan {
+            tokens,
+            reasoning,
+            reason,
+            per_frame: u64::from(self.spec.tokens_per_frame),
+            middle: 0,
+            first_due_ns: started_ns + wait.0,
+            received_ns: truth.line.received_ns,
+        };
+        let frames = plan.frames();
+        plan.middle = (frames / 2).min(3);
+        truth.reserve(frames as usize);
+        plan
+    }
+
+    /// The time of one decoding step, in nanoseconds.
+    fn step_ns(&mut self) -> i64 {
+        let slowdown = self.scheduler.slowdown();
+        let step_ms = match self.spec.itl {
+            Distribution::Constant(ms) => ms,
+            drawn => drawn.sample(&mut self.rng),
+        };
+        Nanos::from_ms(step_ms * slowdown).0
+    }
+
+    /// The counts to report after `output` tokens, `reasoning` of them before the answer.
+    fn usage(&self, truth: &TruthRecord, output: u64, reasoning: u64) -> Option<Usage> {
+        if !self.spec.usage || self.fault == Some(Fault::NoUsage) {
+            return None;
+        }
+        let prompt = self.ask.prompt.count();
+        if self.fault == Some(Fault::PartialUsage) {
+            return Some(Usage { prompt, ..Usage::default() });
+        }
+        Some(Usage {
+            prompt,
+            completion: Some(output),
+            cached: truth.line.cached_tokens,
+            reasoning: (reasoning > 0).then_some(reasoning),
+        })
+    }
+
+    async fn stream(
+        &mut self,
+        connection: &mut Connection,
+        truth: &mut TruthRecord,
+        plan: &Plan,
+    ) -> io::Result<bool> {
+        let created_s = chrono::Utc::now().timestamp();
+        let model = self.ask.model.as_deref().unwrap_or(&self.spec.model);
+        let writer = Writer::new(self.dialect, model, self.id, created_s, self.fault);
+        let framer = Framer { sse: self.dialect != Dialect::Ollama, fault: self.fault };
+        let single_bytes = self.fault == Some(Fault::ByteByByte);
+        let (mut json, mut event, mut out) = (Vec::new(), Vec::new(), Vec::new());
+        let kind = if framer.sse { "text/event-stream; charset=utf-8" } else { "application/x-ndjson" };
+        write_head(&mut out, 200, kind, BodyLength::Chunked, self.extra_head);
+        truth.line.status = Some(200);
+        connection.write(&out).await?;
+
+        let continuous = self.ask.continuous_usage || self.fault == Some(Fault::ContinuousUsage);
+        let counts = |this: &Self, truth: &TruthRecord, output: u64| {
+            continuous.then(|| this.usage(truth, output, output.min(plan.reasoning))).flatten()
+        };
+        out.clear();
+        if self.spec.role_frame != RoleFrame::Off {
+            let usage = counts(self, truth, 0);
+            if writer.role(&mut json, usage.as_ref()) {
+                framer.write(&mut out, &mut event, &json);
+            }
+        }
+        if self.spec.role_frame == RoleFrame::Early {
+            send(connection, &out, single_bytes).await?;
+            out.clear();
+        }
+
+        let (mut due_ns, mut first, mut frame) = (plan.first_due_ns, 0, 0);
+        while first < plan.tokens {
+            if frame == 0 {
+                tokio::select! {
+                    biased;
+                    () = self.pacer.until(due_ns) => {}
+                    () = connection.closed() => return Err(io::ErrorKind::ConnectionAborted.into()),
+                }
+                if !out.is_empty() {
+                    send(connection, &out, single_bytes).await?;
+                }
+            } else {
+                self.pacer.until(due_ns).await;
+            }
+            out.clear();
+            let mut oddity = None;
+            if frame == plan.middle {
+                match self.fault {
+                    Some(Fault::Stall) => {
+                        connection.closed().await;
+                        return Ok(false);
+                    }
+                    Some(Fault::ErrorEvent) => {
+                        framer.write(&mut out, &mut event, error_event(self.dialect));
+                        self.end(&mut out, &mut event, &writer, &framer);
+                        connection.write(&out).await?;
+                        return Ok(true);
+                    }
+                    Some(Fault::InvalidJson) => framer.write(&mut out, &mut event, BROKEN_JSON),
+                    Some(Fault::InvalidUtf8 | Fault::HugeFrame) => oddity = self.fault,
+                    _ => {}
+                }
+            }
+            let piece = plan.piece(first);
+            first += piece.tokens;
+            json.clear();
+            let finish = piece.last.then(|| plan.finish(due_ns));
+            let usage = match self.dialect {
+                Dialect::Tgi => self.usage(truth, first, 0),
+                _ => counts(self, truth, first),
+            };
+            let told = finish.as_ref().filter(|_| self.fault != Some(Fault::NoDone));
+            writer.piece(&mut json, piece, oddity, usage.as_ref(), told);
+            framer.write(&mut out, &mut event, &json);
+            if frame == plan.middle && self.fault == Some(Fault::Cut) {
+                connection.write(&out[..out.len() / 2]).await?;
+                return Ok(false);
+            }
+            truth.frame(piece.tokens as u32);
+            send(connection, &out, single_bytes).await?;
+            frame += 1;
+            if let Some(finish) = finish {
+                out.clear();
+                self.tail(&mut out, &mut json, &mut event, &writer, &framer, truth, &finish);
+                send(connection, &out, single_bytes).await?;
+            } else {
+                due_ns += self.step_ns();
+            }
+        }
+        Ok(true)
+    }
+
+    /// All that follows the last output, which is written at once.
+    #[expect(clippy::too_many_arguments, reason = "the buffers are lent so that they are made once")]
+    fn tail(
+        &self,
+        out: &mut Vec<u8>,
+        json: &mut Vec<u8>,
+        event: &mut Vec<u8>,
+        writer: &Writer,
+        framer: &Framer,
+        truth: &TruthRecord,
+        finish: &Finish,
+    ) {
+        if self.fault == Some(Fault::NoDone) {
+            out.extend_from_slice(LAST_CHUNK);
+            return;
+        }
+        let usage = self.usage(truth, finish.output_tokens, finish.reasoning_tokens);
+        let on_finish = self.dialect == Dialect::Ollama
+            || self.ask.continuous_usage
+            || matches!(self.fault, Some(Fault::UsageOnFinish | Fault::ContinuousUsage));
+        json.clear();
+        if writer.finish(json, finish, usage.as_ref().filter(|_| on_finish)) {
+            framer.write(out, event, json);
+        }
+        json.clear();
+        let wanted = self.ask.include_usage && self.fault != Some(Fault::UsageOnFinish);
+        if let Some(usage) = usage.filter(|_| wanted)
+            && writer.usage(json, &usage)
+        {
+            framer.write(out, event, json);
+        }
+        self.end(out, event, writer, framer);
+    }
+
+    /// The end marker and the end of the body.
+    fn end(&self, out: &mut Vec<u8>, event: &mut Vec<u8>, writer: &Writer, framer: &Framer) {
+        if let Some(marker) = writer.end_marker().filter(|_| self.fault != Some(Fault::NoDoneFinished)) {
+            framer.write(out, event, marker);
+        }
+        out.extend_from_slice(LAST_CHUNK);
+    }
+
+    async fn whole(
+        &mut self,
+        connection: &mut Connection,
+        truth: &mut TruthRecord,
+        plan: &Plan,
+    ) -> io::Result<bool> {
+        let mut due_ns = plan.first_due_ns;
+        for frame in 0..plan.frames() {
+            tokio::select! {
+                biased;
+                () = self.pacer.until(due_ns) => {}
+                () = connection.closed() => return Err(io::ErrorKind::ConnectionAborted.into()),
+            }
+            if frame + 1 < plan.frames() {
+                due_ns += self.step_ns();
+            }
+        }
+        let model = self.ask.model.as_deref().unwrap_or(&self.spec.model);
+        let writer = Writer::new(self.dialect, model, self.id, chrono::Utc::now().timestamp(), self.fault);
+        let usage = self.usage(truth, plan.tokens, plan.reasoning);
+        let mut json = Vec::new();
+        match self.fault {
+            Some(Fault::ErrorEvent) => json.extend_from_slice(error_event(self.dialect)),
+            fault => writer.whole(&mut json, &plan.finish(due_ns), usage.as_ref(), fault),
+        }
+        if self.fault == Some(Fault::InvalidJson) {
+            json.truncate(json.len() / 2);
+        }
+        let mut out = Vec::with_capacity(json.len() + 256);
+        write_head(&mut out, 200, "application/json", BodyLength::Known(json.len()), self.extra_head);
+        let half = out.len() + json.len() / 2;
+        out.extend_from_slice(&json);
+        truth.line.status = Some(200);
+        match self.fault {
+            Some(Fault::Cut) => {
+                connection.write(&out[..half]).await?;
+                return Ok(false);
+            }
+            Some(Fault::Stall) => {
+                connection.write(&out[..half]).await?;
+                connection.closed().await;
+                return Ok(false);
+            }
+            Some(Fault::ErrorEvent) => {}
+            _ => truth.frame(u32::try_from(plan.tokens).unwrap_or(u32::MAX)),
+        }
+        send(connection, &out, self.fault == Some(Fault::ByteByByte)).await?;
+        Ok(true)
+    }
+}
+
+#[inline]
+async fn send(connection: &mut Connection, bytes: &[u8], single: bool) -> io::Result<()> {
+    if single { connection.write_single_bytes(bytes).await } else { connection.write(bytes).await }
+}
+
+/// Turns the JSON of a frame into an event of the stream, and that into a chunk of the body.
+struct Framer {
+    sse: bool,
+    fault: Option<Fault>,
+}
+
+impl Framer {
+    fn write(&self, out: &mut Vec<u8>, event: &mut Vec<u8>, json: &[u8]) {
+        event.clear();
+        let end: &[u8] = if self.fault == Some(Fault::Crlf) { b"\r\n" } else { b"\n" };
+        if self.sse {
+            if self.fault == Some(Fault::Comments) {
+                write_chunk(out, b": keep-alive\n\n");
+                event.extend_from_slice(b": a comment within the event\n");
+            }
+            event.extend_from_slice(b"data: ");
+            match json {
+                // A line break is white space to JSON after the first brace and before the last.
+                [b'{', inner @ .., b'}'] if self.fault == Some(Fault::MultilineData) => {
+                    event.extend_from_slice(b"{\ndata: ");
+                    event.extend_from_slice(inner);
+                    event.extend_from_slice(b"\ndata: }");
+                }
+                _ => event.extend_from_slice(json),
+            }
+            event.extend_from_slice(end);
+        } else {
+            event.extend_from_slice(json);
+        }
+        event.extend_from_slice(end);
+        write_chunk(out, event);
+    }
+}
+
+const BROKEN_JSON: &[u8] = b"{\"choices\":[{\"index\":0,\"delta\":{\"content\":";
+
+/// The error that the fault `error_event` puts into a reply.
+fn error_event(dialect: Dialect) -> &'static [u8] {
+    match dialect {
+        Dialect::Chat | Dialect::Completions => {
+            b"{\"error\":{\"message\":\"the engine stopped working\",\"type\":\"InternalServerError\",\
+              \"param\":null,\"code\":500}}"
+        }
+        Dialect::Ollama => b"{\"error\":\"the engine stopped working\"}",
+        Dialect::Tgi => b"{\"error\":\"the engine stopped working\",\"error_type\":\"generation\"}",
+    }
+}
