@@ -1,6 +1,15 @@
 //! Consumers of events. Each output is independent of the others and of the engine: one that
 //! fails is reported and dropped, and the rest go on.
 
+pub mod journal;
+pub mod parquet;
+pub mod recover;
+pub mod rows;
+#[cfg(test)]
+mod sample;
+pub mod schema;
+pub mod stored;
+
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
