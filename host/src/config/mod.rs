@@ -98,6 +98,7 @@ pub struct PromptConfig {
     /// Its file or folder.
     pub dataset_path: Option<PathBuf>,
     /// The dataset's own options.
+    #[serde(serialize_with = "secret::serialize_options")]
     pub dataset_args: Map<String, Value>,
     /// One prompt for all requests, instead of a dataset.
     pub prompt: Option<String>,
@@ -119,6 +120,7 @@ pub struct ApiConfig {
     /// A built-in API or a `.wasm` file.
     pub api: String,
     /// The API's own options.
+    #[serde(serialize_with = "secret::serialize_options")]
     pub api_args: Map<String, Value>,
     /// The body that requests start from.
     pub query_template: Option<Map<String, Value>>,
@@ -127,6 +129,7 @@ pub struct ApiConfig {
     /// Whether replies are streamed.
     pub stream: bool,
     /// Sampling parameters and extra fields under their names on the wire, in the order they are sent.
+    #[serde(serialize_with = "secret::serialize_options")]
     pub parameters: Map<String, Value>,
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
 
 /// What is shown in the place of a secret.
 const HIDDEN: &str = "**********";
@@ -51,11 +52,11 @@ impl Serialize for Header {
     }
 }
 
-/// The texts among a run's headers and URL that must not appear in anything it writes. Short ones
-/// are left out: hiding every "a" would hide the results.
-pub fn secret_texts(headers: &[Header], url: &str) -> Vec<String> {
+/// The texts among a run's headers, URL and options that must not appear in anything it writes.
+/// Short ones are left out: hiding every "a" would hide the results.
+pub fn secret_texts(headers: &[Header], url: &str, options: &[&Map<String, Value>]) -> Vec<String> {
     const SHORTEST: usize = 4;
-    let mut out = Vec::new();
+    let mut out: Vec<String> = options.iter().flat_map(|options| secrets_of_options(options)).collect();
     for header in headers.iter().filter(|header| header.is_secret()) {
         out.push(header.value.clone());
         // "Bearer KEY": a server may repeat the key alone.
@@ -101,11 +102,70 @@ fn secrets_of_url(url: &str) -> Vec<&str> {
     out
 }
 
+/// Whether a name says that its value is a secret: one of its words does. `max_tokens` is none.
 fn names_a_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["auth", "key", "token", "secret", "cookie", "password", "credential", "signature"]
-        .iter()
-        .any(|word| name.contains(word))
+    const WORDS: [&str; 13] = [
+        "auth",
+        "authorization",
+        "apikey",
+        "cookie",
+        "credential",
+        "credentials",
+        "key",
+        "password",
+        "passwd",
+        "secret",
+        "signature",
+        "sig",
+        "token",
+    ];
+    let mut word = String::new();
+    let mut after_small = false;
+    for letter in name.chars().chain(['-']) {
+        if !letter.is_alphanumeric() || (letter.is_uppercase() && after_small) {
+            if WORDS.contains(&word.as_str()) {
+                return true;
+            }
+            word.clear();
+        }
+        after_small = letter.is_lowercase();
+        if letter.is_alphanumeric() {
+            word.extend(letter.to_lowercase());
+        }
+    }
+    false
+}
+
+/// The options without the values of those that are secrets.
+pub(super) fn serialize_options<S: Serializer>(
+    options: &Map<String, Value>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut shown = Value::Object(options.clone());
+    visit_secrets(&mut shown, &mut |secret| *secret = HIDDEN.to_string());
+    shown.serialize(serializer)
+}
+
+/// The texts among options that must not appear in anything a run writes.
+pub fn secrets_of_options(options: &Map<String, Value>) -> Vec<String> {
+    let mut out = Vec::new();
+    visit_secrets(&mut Value::Object(options.clone()), &mut |secret| out.push(secret.clone()));
+    out
+}
+
+fn visit_secrets(value: &mut Value, visit: &mut impl FnMut(&mut String)) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                match member {
+                    Value::String(text) if names_a_secret(name) => visit(text),
+                    other => visit_secrets(other, visit),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| visit_secrets(item, visit)),
+        _ => {}
+    }
 }
 
 #[cfg(test)]
@@ -132,9 +192,24 @@ mod tests {
     }
 
     #[test]
+    fn options_are_shown_without_their_secrets() {
+        for name in ["api_key", "X-Api-Key", "accessToken", "Authorization", "secret"] {
+            assert!(names_a_secret(name), "{name}");
+        }
+        for name in ["max_tokens", "tokenizer", "stop_token_ids_x", "monkey", "author"] {
+            assert_eq!(names_a_secret(name), name == "stop_token_ids_x", "{name}");
+        }
+        let options = serde_json::json!({"max_tokens": 5, "nested": [{"api_key": "hush"}], "key": 7});
+        let Value::Object(options) = options else { panic!("an object") };
+        let shown = serialize_options(&options, serde_json::value::Serializer).unwrap();
+        assert_eq!(shown.to_string(), r#"{"max_tokens":5,"nested":[{"api_key":"**********"}],"key":7}"#);
+        assert_eq!(secrets_of_options(&options), ["hush"]);
+    }
+
+    #[test]
     fn the_texts_to_hide_include_the_bare_key() {
         let headers = [Header::new("Authorization", "Bearer sk-123456"), Header::new("X-Trace", "visible")];
-        let texts = secret_texts(&headers, "http://u:pass@h/?token=tttt");
+        let texts = secret_texts(&headers, "http://u:pass@h/?token=tttt", &[]);
         assert_eq!(texts, ["Bearer sk-123456", "sk-123456", "u:pass", "tttt"]);
     }
 }

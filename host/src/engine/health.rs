@@ -105,6 +105,8 @@ pub(super) struct Vitals {
     pub(super) elapsed: Nanos,
     /// Requests of the measured phase.
     pub(super) requests: u64,
+    /// Those of them that succeeded.
+    pub(super) succeeded: u64,
 }
 
 /// Above this share of a core, a worker has no room left for being on time.

@@ -4,6 +4,7 @@
 
 mod health;
 mod prepare;
+mod probe;
 pub mod schedule;
 mod settle;
 mod stop;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use async_channel::Sender;
 
+pub use probe::probe;
 pub use stop::{StopSignal, StopSwitch};
 
 use self::health::{Vitals, process_cpu};
@@ -172,6 +174,7 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
         for settler in settlers {
             let seen: Settled = settler.join().unwrap_or_default();
             vitals.requests += seen.requests;
+            vitals.succeeded += seen.succeeded;
             vitals.dispatch_lag.add(&seen.dispatch_lag);
         }
         vitals.process_cpu = process_cpu() - begun.1;
@@ -195,6 +198,8 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
         started_ns: started.0,
         finished_ns: (started + vitals.elapsed).0,
         reason,
+        settled: vitals.requests,
+        succeeded: vitals.succeeded,
         health: vitals.judge(),
     };
     events.emit(Event::StageFinished(spec.header.clone(), Box::new(end.clone())));

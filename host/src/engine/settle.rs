@@ -32,6 +32,7 @@ pub(super) struct Settler {
 pub(super) struct Settled {
     pub(super) dispatch_lag: LagHistogram,
     pub(super) requests: u64,
+    pub(super) succeeded: u64,
 }
 
 impl Settler {
@@ -41,6 +42,7 @@ impl Settler {
             let record = self.settle(exchanged);
             if !record.key.warmup {
                 seen.requests += 1;
+                seen.succeeded += u64::from(record.ok());
                 if let Some(sent) = record.sent {
                     seen.dispatch_lag.record(sent - record.due);
                 }
@@ -153,7 +155,7 @@ impl Settler {
 
 /// What the reply says, and what the transport knows better: a status that is no success and a
 /// broken connection are failures whatever the parser makes of the bytes.
-fn understand(api: &dyn Api, timeline: &Timeline, framed: &Framed) -> Outcome {
+pub(super) fn understand(api: &dyn Api, timeline: &Timeline, framed: &Framed) -> Outcome {
     let broken = match &timeline.ending {
         Ending::Complete => None,
         Ending::Failed(failure) => Some(failure.clone()),

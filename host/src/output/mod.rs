@@ -2,7 +2,15 @@
 //! fails is reported and dropped, and the rest go on.
 
 pub mod console;
+pub mod journal;
+pub mod parquet;
 pub mod progress;
+pub mod recover;
+pub mod rows;
+#[cfg(test)]
+mod sample;
+pub mod schema;
+pub mod stored;
 mod suggestions;
 pub mod summary;
 pub mod table;

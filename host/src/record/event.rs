@@ -119,6 +119,10 @@ pub struct StageEnd {
     pub finished_ns: i64,
     /// Why it ended.
     pub reason: StopReason,
+    /// Requests that were settled, warm-up excluded.
+    pub settled: u64,
+    /// Those of them that succeeded.
+    pub succeeded: u64,
     /// What the client knows of its own influence.
     pub health: ClientHealth,
 }

@@ -1,0 +1,70 @@
+//! The folder of a run: made and tried out before the first request is sent.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Local};
+
+use super::exit::AppError;
+use crate::config::Config;
+
+/// Room that must be there before a run begins, in bytes. Records of a longer run need more; a
+/// folder that has not even this is full.
+const ROOM: usize = 4 << 20;
+
+/// Makes the folder `<outputs-dir>/<time>/<name>` and makes sure that it can be written to and has
+/// some room.
+pub(super) fn create(config: &Config, started_at: DateTime<Local>) -> Result<PathBuf, AppError> {
+    let output = &config.output;
+    let mut folder = output.outputs_dir.clone();
+    if output.timestamp {
+        folder.push(started_at.format("%Y%m%d_%H%M%S").to_string());
+    }
+    let model = config.model.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    folder.push(file_name(output.name.as_deref().unwrap_or(model)));
+    let unusable = |error: std::io::Error| {
+        AppError::usage(format!(
+            "--outputs-dir: cannot write to \"{}\": {error}; choose a folder with some room that you may write to",
+            folder.display()
+        ))
+    };
+    fs::create_dir_all(&folder).map_err(unusable)?;
+    if has_records(&folder) {
+        return Err(AppError::usage(format!(
+            "--no-timestamp: \"{}\" holds the records of another run already; give another --name or --outputs-dir",
+            folder.display()
+        )));
+    }
+    let trial = folder.join(".room");
+    let written = File::create(&trial).and_then(|mut file| {
+        file.write_all(&vec![0; ROOM])?;
+        file.sync_all()
+    });
+    // The trial is in nobody's way if it cannot be removed.
+    let _ = fs::remove_file(&trial);
+    written.map_err(unusable)?;
+    Ok(folder)
+}
+
+fn has_records(folder: &Path) -> bool {
+    !crate::output::recover::find_records(folder).is_empty()
+}
+
+/// `name` without what a file name must not hold.
+fn file_name(name: &str) -> String {
+    let cleaned: String =
+        name.chars().map(|c| if c.is_control() || "<>:\"|?*\\/".contains(c) { '_' } else { c }).collect();
+    if cleaned.trim_matches('.').is_empty() { "run".to_string() } else { cleaned }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_becomes_one_that_every_file_system_takes() {
+        assert_eq!(file_name("Qwen/Qwen2.5:0.5B"), "Qwen_Qwen2.5_0.5B");
+        assert_eq!(file_name(".."), "run");
+    }
+}

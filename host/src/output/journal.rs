@@ -1,0 +1,380 @@
+//! The journal of a stage: its rows, on disk as they come, so that a run that is killed loses
+//! nothing but the last moment. It is an Arrow IPC stream; any Arrow library can read it.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
+use arrow::error::ArrowError;
+use arrow::ipc::MetadataVersion;
+use arrow::ipc::reader::StreamReader;
+use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
+
+use super::OutputError;
+use super::rows::Rows;
+use super::schema::{JOURNAL_FILE, RECORDS_FILE, RUN_KEY, STAGE_KEY, VERSION_KEY, schema};
+use crate::record::{RequestRecord, RunHeader, StageHeader};
+
+/// How long a row may wait in memory.
+const HOLD: Duration = Duration::from_millis(150);
+/// How many rows may.
+const HOLD_ROWS: usize = 256;
+/// How much memory they may take together, in bytes.
+const HOLD_BYTES: usize = 8 << 20;
+
+/// A journal that is being written. While it lives it holds a lock on its file, by which others see
+/// that the run is alive. Dropping it writes what waits and leaves the file.
+#[derive(Debug)]
+pub struct Journal {
+    shared: Arc<Shared>,
+    ticker: Option<JoinHandle<()>>,
+    path: PathBuf,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct State {
+    rows: Rows,
+    oldest: Option<Instant>,
+    encoder: StreamWriter<Vec<u8>>,
+    file: File,
+    failure: Option<String>,
+    closed: bool,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").field("rows", &self.rows.len()).field("failure", &self.failure).finish()
+    }
+}
+
+impl State {
+    /// Writes the waiting rows with one call. After a failure nothing more is written, so that the
+    /// file is torn at its end only.
+    fn flush(&mut self) {
+        self.oldest = None;
+        if self.failure.is_some() || self.rows.is_empty() {
+            return;
+        }
+        let encoded = self.rows.finish().and_then(|batch| self.encoder.write(&batch));
+        let written = encoded.and_then(|()| Ok(self.file.write_all(self.encoder.get_ref())?));
+        self.encoder.get_mut().clear();
+        self.failure = written.err().map(|error| reason(&error));
+    }
+
+    fn must_flush(&self) -> bool {
+        let waited = self.oldest.is_some_and(|oldest| oldest.elapsed() >= HOLD);
+        waited || self.rows.len() >= HOLD_ROWS || self.rows.bytes() >= HOLD_BYTES
+    }
+}
+
+impl Journal {
+    /// Starts the journal of `stage`, in its folder, which is made if need be. Fails if the folder
+    /// holds records already, or cannot be written to.
+    pub fn create(run: &RunHeader, stage: &StageHeader) -> Result<Journal, OutputError> {
+        let folder = &stage.folder;
+        let path = folder.join(JOURNAL_FILE);
+        if path.exists() {
+            return Err(OutputError(format!(
+                "\"{}\" is of a run that was cut short: run {} first, or write to another folder",
+                path.display(),
+                recover_command(folder)
+            )));
+        }
+        let records = folder.join(RECORDS_FILE);
+        if records.exists() {
+            let records = records.display();
+            return Err(OutputError(format!("\"{records}\" exists already: write to another folder")));
+        }
+        let failed = |error: ArrowError| {
+            let (path, error) = (path.display(), reason(&error));
+            OutputError(format!(
+                "could not make \"{path}\": {error}; see to it that the folder can be written to"
+            ))
+        };
+        let (file, encoder) = begin(&path, run, stage).map_err(failed)?;
+        let state = State { rows: Rows::new(), oldest: None, encoder, file, failure: None, closed: false };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        let ticked = shared.clone();
+        let ticker = std::thread::Builder::new().name("journal".into()).spawn(move || tick(&ticked));
+        let ticker = ticker.map_err(|error| failed(error.into()))?;
+        Ok(Journal { shared, ticker: Some(ticker), path })
+    }
+
+    /// Where the journal is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends the row of `record`. It is on its way to the disk within 200 ms.
+    /// Fails if it, or a row before it, could not be written.
+    pub fn push(&self, record: &RequestRecord) -> Result<(), OutputError> {
+        let mut state = self.shared.lock();
+        state.rows.push(record);
+        if state.oldest.is_none() {
+            state.oldest = Some(Instant::now());
+            self.shared.changed.notify_one();
+        }
+        if state.must_flush() {
+            state.flush();
+        }
+        self.verdict(&state)
+    }
+
+    /// Writes what waits, and writes nothing after it.
+    pub fn close(&mut self) -> Result<(), OutputError> {
+        let mut state = self.shared.lock();
+        state.flush();
+        state.closed = true;
+        self.shared.changed.notify_one();
+        let verdict = self.verdict(&state);
+        drop(state);
+        if let Some(ticker) = self.ticker.take() {
+            let _ = ticker.join();
+        }
+        verdict
+    }
+
+    fn verdict(&self, state: &State) -> Result<(), OutputError> {
+        let Some(failure) = &state.failure else { return Ok(()) };
+        Err(OutputError(format!(
+            "could not write \"{}\": {failure}; the rows before it are kept there: make room, then run {}",
+            self.path.display(),
+            recover_command(self.path.parent().unwrap_or(Path::new(".")))
+        )))
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        let _ = self.close();
+    }
+}
+
+/// Makes the file. It gets its name when it is locked and has a schema, so that whoever finds a
+/// journal can tell whether its run is alive, and read it.
+fn begin(
+    path: &Path,
+    run: &RunHeader,
+    stage: &StageHeader,
+) -> Result<(File, StreamWriter<Vec<u8>>), ArrowError> {
+    let json = |error: serde_json::Error| ArrowError::ExternalError(Box::new(error));
+    let metadata = HashMap::from([
+        (RUN_KEY.to_string(), serde_json::to_string(run).map_err(json)?),
+        (STAGE_KEY.to_string(), serde_json::to_string(stage).map_err(json)?),
+        (VERSION_KEY.to_string(), env!("CARGO_PKG_VERSION").to_string()),
+    ]);
+    let schema = Schema::new_with_metadata(schema().fields().clone(), metadata);
+    let options = IpcWriteOptions::try_new(8, false, MetadataVersion::V5)?;
+    let mut encoder = StreamWriter::try_new_with_options(Vec::new(), &schema, options)?;
+    fs::create_dir_all(&stage.folder)?;
+    let unnamed = path.with_extension("journal.new");
+    let mut file = File::create(&unnamed)?;
+    match file.lock() {
+        Err(error) if error.kind() != std::io::ErrorKind::Unsupported => return Err(error.into()),
+        _ => {}
+    }
+    file.write_all(encoder.get_ref())?;
+    encoder.get_mut().clear();
+    fs::rename(&unnamed, path)?;
+    Ok((file, encoder))
+}
+
+/// Writes rows that have waited long enough, where no further event does.
+fn tick(shared: &Shared) {
+    let mut state = shared.lock();
+    while !state.closed {
+        let left = state.oldest.map(|oldest| HOLD.saturating_sub(oldest.elapsed()));
+        state = match left {
+            None => shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            Some(Duration::ZERO) => {
+                state.flush();
+                state
+            }
+            Some(left) => shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+        };
+    }
+}
+
+/// A journal that is being read, batch by batch, up to where it is whole.
+#[derive(Debug)]
+pub struct JournalReader {
+    stream: StreamReader<Counted<BufReader<File>>>,
+    length: u64,
+    whole: u64,
+    run: RunHeader,
+    stage: StageHeader,
+}
+
+impl JournalReader {
+    /// Opens the journal at `path`. Fails if it cannot be read, is no journal, or is one of a
+    /// version of tickrate whose rows were different.
+    pub fn open(path: &Path) -> Result<JournalReader, OutputError> {
+        let told = |error: String, advice: &str| {
+            OutputError(format!("could not read the journal \"{}\": {error}; {advice}", path.display()))
+        };
+        let io = |error: std::io::Error| told(error.to_string(), "see to it that it can be read");
+        let file = File::open(path).map_err(io)?;
+        let length = file.metadata().map_err(io)?.len();
+        let bytes = Counted { inner: BufReader::with_capacity(1 << 18, file), read: 0 };
+        let stream = StreamReader::try_new(bytes, None)
+            .map_err(|error| told(reason(&error), "it is damaged, or no journal of tickrate"))?;
+        let written = stream.schema();
+        if written.fields() != schema().fields() {
+            let version = written.metadata().get(VERSION_KEY).map_or("another version", String::as_str);
+            return Err(told(
+                "its columns are different".to_string(),
+                &format!("recover it with the tickrate that wrote it, {version}"),
+            ));
+        }
+        let run = header(&written, RUN_KEY).map_err(|error| told(error, "it is damaged"))?;
+        let mut stage: StageHeader =
+            header(&written, STAGE_KEY).map_err(|error| told(error, "it is damaged"))?;
+        stage.folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        let whole = stream.get_ref().read;
+        Ok(JournalReader { stream, length, whole, run, stage })
+    }
+
+    /// The run that wrote it.
+    pub fn run(&self) -> &RunHeader {
+        &self.run
+    }
+
+    /// The stage that it is of; its folder is where the journal is now.
+    pub fn stage(&self) -> &StageHeader {
+        &self.stage
+    }
+
+    /// How many bytes there are after the last whole batch; right once all batches were read.
+    pub fn torn_bytes(&self) -> u64 {
+        self.length.saturating_sub(self.whole)
+    }
+}
+
+impl Iterator for JournalReader {
+    type Item = RecordBatch;
+
+    /// The next batch that is whole.
+    fn next(&mut self) -> Option<RecordBatch> {
+        let batch = self.stream.next()?.ok()?;
+        self.whole = self.stream.get_ref().read;
+        Some(batch)
+    }
+}
+
+fn header<T: serde::de::DeserializeOwned>(schema: &Schema, key: &str) -> Result<T, String> {
+    let json = schema.metadata().get(key).ok_or_else(|| format!("\"{key}\" is missing in it"))?;
+    serde_json::from_str(json).map_err(|error| format!("\"{key}\" in it is not what it should be: {error}"))
+}
+
+/// Counts what is read through it.
+#[derive(Debug)]
+struct Counted<R> {
+    inner: R,
+    read: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.read += read as u64;
+        Ok(read)
+    }
+}
+
+/// The command that recovers what is in `folder`, to be quoted in messages.
+pub(super) fn recover_command(folder: &Path) -> String {
+    format!("`tickrate recover \"{}\"`", folder.display())
+}
+
+/// What lies at the bottom of an error, in one line.
+pub(super) fn reason(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut deepest = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    deepest.to_string().replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    fn journal(folder: &Path, rows: u64) -> Journal {
+        let journal = Journal::create(&sample::run(), &sample::stage(folder)).unwrap();
+        for index in 0..rows {
+            journal.push(&sample::success(index, 4)).unwrap();
+        }
+        journal
+    }
+
+    fn rows_in(path: &Path) -> usize {
+        JournalReader::open(path).unwrap().map(|batch| batch.num_rows()).sum()
+    }
+
+    #[test]
+    fn a_row_is_on_disk_within_200_ms_although_nothing_follows_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = journal(folder.path(), 1);
+        assert_eq!(rows_in(journal.path()), 0);
+        std::thread::sleep(Duration::from_millis(200));
+        assert_eq!(rows_in(journal.path()), 1);
+    }
+
+    #[test]
+    fn a_full_batch_is_on_disk_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(rows_in(journal(folder.path(), 1 + HOLD_ROWS as u64).path()) >= HOLD_ROWS);
+    }
+
+    /// Wherever a kill cuts the file, the batches before the cut are read.
+    #[test]
+    fn a_torn_tail_costs_its_own_batch_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = journal(folder.path(), 2 * HOLD_ROWS as u64 + 5);
+        journal.close().unwrap();
+        let bytes = fs::read(journal.path()).unwrap();
+        let whole = rows_in(journal.path());
+        assert_eq!(whole, 2 * HOLD_ROWS + 5);
+        let mut before = whole;
+        for cut in (0..bytes.len()).rev().step_by(bytes.len() / 200) {
+            fs::write(journal.path(), &bytes[..cut]).unwrap();
+            let Ok(mut reader) = JournalReader::open(journal.path()) else { break };
+            let rows: usize = reader.by_ref().map(|batch| batch.num_rows()).sum();
+            assert!(rows <= before && before - rows <= HOLD_ROWS, "{rows} rows of {before} at {cut}");
+            assert!(reader.torn_bytes() < cut as u64);
+            before = rows;
+        }
+        assert_eq!(before, 0);
+    }
+
+    #[test]
+    fn a_full_disk_is_told_with_the_file_and_the_way_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = journal(folder.path(), 0);
+        journal.shared.lock().file = File::options().write(true).open("/dev/full").unwrap();
+        journal.push(&sample::success(0, 4)).unwrap();
+        let error = journal.close().unwrap_err().to_string();
+        let path = journal.path().display();
+        assert!(error.starts_with(&format!("could not write \"{path}\": No space left")), "{error}");
+        assert!(error.contains("`tickrate recover \""), "{error}");
+        assert!(journal.push(&sample::success(1, 4)).is_err());
+    }
+}

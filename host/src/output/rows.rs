@@ -1,0 +1,324 @@
+//! Records → rows: collects records and makes Arrow batches of them.
+
+use std::collections::HashMap;
+
+use arrow::array::{
+    ArrayBuilder, ArrayRef, BooleanBuilder, Float64Builder, Int32Builder, Int64Builder, ListBuilder,
+    MapBuilder, MapFieldNames, RecordBatch, StringBuilder,
+};
+use arrow::datatypes::{DataType, Field};
+use arrow::error::ArrowError;
+
+use super::schema::{COLUMNS, Kind, MAP_NAMES, element, schema};
+use crate::record::{RequestRecord, TokenFrame};
+
+/// The longest text that a cell takes, in bytes; what is beyond it is cut off. A batch must stay
+/// under the 2 GiB that Arrow's 32-bit offsets reach.
+const LONGEST_TEXT: usize = 64 << 20;
+
+/// Rows that wait to become a batch.
+#[derive(Debug)]
+pub struct Rows {
+    columns: Vec<Builder>,
+    rows: usize,
+    bytes: usize,
+}
+
+impl Default for Rows {
+    fn default() -> Rows {
+        Rows::new()
+    }
+}
+
+impl Rows {
+    /// No rows yet.
+    pub fn new() -> Rows {
+        Rows { columns: COLUMNS.iter().map(|column| Builder::new(column.kind)).collect(), rows: 0, bytes: 0 }
+    }
+
+    /// Appends the row of `record`. Integers beyond what their column holds become its largest value.
+    pub fn push(&mut self, record: &RequestRecord) {
+        for (column, cell) in self.columns.iter_mut().zip(cells(record)) {
+            column.push(cell);
+        }
+        self.rows += 1;
+        self.bytes += size_of_row(record);
+    }
+
+    /// How many rows wait.
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether no row waits.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// Roughly how much memory the waiting rows take, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The waiting rows as a batch of [`schema`]; afterwards none waits.
+    pub fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
+        (self.rows, self.bytes) = (0, 0);
+        RecordBatch::try_new(schema(), self.columns.iter_mut().map(Builder::finish).collect())
+    }
+}
+
+fn size_of_row(record: &RequestRecord) -> usize {
+    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let labels: usize = record.labels.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let error = record.failure.as_ref().map_or(0, |failure| failure.message.len());
+    512 + 20 * record.token_frames.len() + labels + error + text(&record.prompt) + text(&record.output)
+}
+
+/// One value of a row, borrowed from its record.
+enum Cell<'a> {
+    Null,
+    Text(&'a str),
+    Flag(bool),
+    Int(i64),
+    Double(f64),
+    Doubles(&'a [f64]),
+    Times(&'a [TokenFrame]),
+    Tokens(&'a [TokenFrame]),
+    Labels(&'a [(String, String)]),
+}
+
+impl<'a> Cell<'a> {
+    fn maybe<T>(value: Option<T>, cell: impl FnOnce(T) -> Cell<'a>) -> Cell<'a> {
+        value.map_or(Cell::Null, cell)
+    }
+
+    fn count(count: u64) -> Cell<'a> {
+        Cell::Int(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+}
+
+/// The values of `record`, in the order of [`COLUMNS`].
+fn cells(record: &RequestRecord) -> [Cell<'_>; COLUMNS.len()] {
+    let RequestRecord { key, tokens, token_frames, .. } = record;
+    let when = |given: bool, cell| if given { cell } else { Cell::Null };
+    [
+        Cell::Text(&key.run_id),
+        Cell::Text(&key.stage),
+        Cell::Text(&key.request_id),
+        Cell::count(key.attempt.into()),
+        Cell::Text(&key.conversation_id),
+        Cell::count(key.turn.into()),
+        Cell::count(key.input_turns.into()),
+        Cell::count(record.worker.into()),
+        Cell::Text(&key.api),
+        Cell::Text(&key.dataset),
+        Cell::Text(&key.model),
+        Cell::Flag(key.warmup),
+        Cell::Int(record.due.0),
+        Cell::maybe(record.sent, |at| Cell::Int(at.0)),
+        Cell::maybe(record.first_byte, |at| Cell::Int(at.0)),
+        Cell::maybe(record.first_token, |at| Cell::Int(at.0)),
+        Cell::maybe(record.first_answer, |at| Cell::Int(at.0)),
+        Cell::maybe(record.last_token, |at| Cell::Int(at.0)),
+        Cell::Int(record.completed.0),
+        Cell::Int(record.closed.0),
+        Cell::maybe(record.dispatch_lag_ms, Cell::Double),
+        Cell::maybe(record.ttft_ms, Cell::Double),
+        Cell::maybe(record.latency_ms, Cell::Double),
+        Cell::maybe(record.tpot_ms, Cell::Double),
+        Cell::maybe(record.time_per_token_ms, Cell::Double),
+        when(!token_frames.is_empty() || !record.itl_ms.is_empty(), Cell::Doubles(&record.itl_ms)),
+        when(!token_frames.is_empty(), Cell::Times(token_frames)),
+        when(token_frames.iter().any(|frame| frame.tokens.is_some()), Cell::Tokens(token_frames)),
+        Cell::maybe(tokens.input, Cell::count),
+        Cell::maybe(tokens.output, Cell::count),
+        Cell::maybe(tokens.reasoning, Cell::count),
+        Cell::maybe(tokens.cached, Cell::count),
+        Cell::maybe(tokens.source, |source| Cell::Text(source.name())),
+        Cell::count(record.frames.into()),
+        Cell::count(record.bytes_in),
+        Cell::count(record.bytes_out),
+        Cell::maybe(record.connection_reused, Cell::Flag),
+        Cell::maybe(record.status, |status| Cell::Int(status.into())),
+        Cell::Flag(record.ok()),
+        Cell::maybe(record.failure.as_ref(), |failure| Cell::Text(failure.kind.name())),
+        Cell::maybe(record.failure.as_ref(), |failure| Cell::Text(&failure.message)),
+        Cell::maybe(record.finish_reason.as_deref(), Cell::Text),
+        Cell::Labels(&record.labels),
+        Cell::maybe(record.prompt.as_deref(), Cell::Text),
+        Cell::maybe(record.output.as_deref(), Cell::Text),
+    ]
+}
+
+/// What a column's values are collected in.
+#[derive(Debug)]
+enum Builder {
+    Text(StringBuilder),
+    Flag(BooleanBuilder),
+    Int32(Int32Builder),
+    Int64(Int64Builder),
+    Double(Float64Builder),
+    Doubles(ListBuilder<Float64Builder>),
+    Int64s(ListBuilder<Int64Builder>),
+    Int32s(ListBuilder<Int32Builder>),
+    Labels(MapBuilder<StringBuilder, StringBuilder>),
+}
+
+impl Builder {
+    fn new(kind: Kind) -> Builder {
+        match kind {
+            Kind::Text => Builder::Text(StringBuilder::new()),
+            Kind::Flag => Builder::Flag(BooleanBuilder::new()),
+            Kind::Int32 => Builder::Int32(Int32Builder::new()),
+            Kind::Int64 => Builder::Int64(Int64Builder::new()),
+            Kind::Double => Builder::Double(Float64Builder::new()),
+            Kind::Doubles => {
+                let field = element(DataType::Float64, false);
+                Builder::Doubles(ListBuilder::new(Float64Builder::new()).with_field(field))
+            }
+            Kind::Int64s => {
+                let field = element(DataType::Int64, false);
+                Builder::Int64s(ListBuilder::new(Int64Builder::new()).with_field(field))
+            }
+            Kind::Int32s => {
+                let field = element(DataType::Int32, true);
+                Builder::Int32s(ListBuilder::new(Int32Builder::new()).with_field(field))
+            }
+            Kind::Labels => {
+                let (entry, key, value) = MAP_NAMES;
+                let names = MapFieldNames { entry: entry.into(), key: key.into(), value: value.into() };
+                let builder = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
+                Builder::Labels(builder.with_values_field(Field::new(value, DataType::Utf8, false)))
+            }
+        }
+    }
+
+    /// Appends a cell. One that does not belong here becomes null, which [`Rows::finish`] refuses
+    /// where the column takes none.
+    fn push(&mut self, cell: Cell<'_>) {
+        match (self, cell) {
+            (Builder::Text(builder), Cell::Text(text)) => builder.append_value(cut(text)),
+            (Builder::Text(builder), _) => builder.append_null(),
+            (Builder::Flag(builder), Cell::Flag(flag)) => builder.append_value(flag),
+            (Builder::Flag(builder), _) => builder.append_null(),
+            (Builder::Int32(builder), Cell::Int(value)) => {
+                builder.append_value(i32::try_from(value).unwrap_or(i32::MAX));
+            }
+            (Builder::Int32(builder), _) => builder.append_null(),
+            (Builder::Int64(builder), Cell::Int(value)) => builder.append_value(value),
+            (Builder::Int64(builder), _) => builder.append_null(),
+            (Builder::Double(builder), Cell::Double(value)) => builder.append_value(value),
+            (Builder::Double(builder), _) => builder.append_null(),
+            (Builder::Doubles(builder), Cell::Doubles(values)) => {
+                builder.values().append_slice(values);
+                builder.append(true);
+            }
+            (Builder::Doubles(builder), _) => builder.append_null(),
+            (Builder::Int64s(builder), Cell::Times(frames)) => {
+                builder.append_value(frames.iter().map(|frame| Some(frame.at.0)));
+            }
+            (Builder::Int64s(builder), _) => builder.append_null(),
+            (Builder::Int32s(builder), Cell::Tokens(frames)) => {
+                let saturated = |tokens: u32| i32::try_from(tokens).unwrap_or(i32::MAX);
+                builder.append_value(frames.iter().map(|frame| frame.tokens.map(saturated)));
+            }
+            (Builder::Int32s(builder), _) => builder.append_null(),
+            (Builder::Labels(builder), Cell::Labels(labels)) => push_labels(builder, labels),
+            (Builder::Labels(builder), _) => push_labels(builder, &[]),
+        }
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        match self {
+            Builder::Text(builder) => ArrayBuilder::finish(builder),
+            Builder::Flag(builder) => ArrayBuilder::finish(builder),
+            Builder::Int32(builder) => ArrayBuilder::finish(builder),
+            Builder::Int64(builder) => ArrayBuilder::finish(builder),
+            Builder::Double(builder) => ArrayBuilder::finish(builder),
+            Builder::Doubles(builder) => ArrayBuilder::finish(builder),
+            Builder::Int64s(builder) => ArrayBuilder::finish(builder),
+            Builder::Int32s(builder) => ArrayBuilder::finish(builder),
+            Builder::Labels(builder) => ArrayBuilder::finish(builder),
+        }
+    }
+}
+
+/// Appends labels, each name once, as readers of Parquet maps insist: the later value counts.
+fn push_labels(builder: &mut MapBuilder<StringBuilder, StringBuilder>, labels: &[(String, String)]) {
+    let last: HashMap<&str, usize> =
+        labels.iter().enumerate().map(|(at, (name, _))| (name.as_str(), at)).collect();
+    for (at, (name, value)) in labels.iter().enumerate() {
+        if last.get(name.as_str()) == Some(&at) {
+            builder.keys().append_value(cut(name));
+            builder.values().append_value(cut(value));
+        }
+    }
+    // It only fails if there are not as many keys as values, and each was appended with the other.
+    let _ = builder.append(true);
+}
+
+/// `text` up to [`LONGEST_TEXT`], whole characters only.
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(LONGEST_TEXT)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::super::stored::records_from;
+    use super::*;
+    use crate::record::TokenFrame;
+    use crate::units::Nanos;
+    use arrow::array::Array;
+
+    #[test]
+    fn what_was_not_measured_is_null() {
+        let mut record = sample::success(0, 3);
+        let mut rows = Rows::new();
+        record.token_frames.iter_mut().for_each(|frame| frame.tokens = None);
+        rows.push(&record);
+        record.token_frames[1].tokens = Some(2);
+        rows.push(&record);
+        record.token_frames.clear();
+        record.itl_ms.clear();
+        record.sent = None;
+        rows.push(&record);
+        let batch = rows.finish().unwrap();
+        assert!(rows.is_empty() && rows.bytes() == 0);
+        let nulls = |name| -> Vec<bool> {
+            let column = batch.column_by_name(name).unwrap();
+            (0..3).map(|row| column.is_null(row)).collect()
+        };
+        assert_eq!(nulls("frame_tokens"), [true, false, true]);
+        assert_eq!(nulls("itl_ms"), [false, false, true]);
+        assert_eq!(nulls("sent_ns"), [false, false, true]);
+        assert_eq!(nulls("error_kind"), [true, true, true]);
+        assert_eq!(nulls("labels"), [false, false, false]);
+    }
+
+    #[test]
+    fn labels_are_unique_and_numbers_too_large_for_a_column_do_no_harm() {
+        let mut record = sample::success(0, 1);
+        let pair = |name: &str, value: &str| (name.to_string(), value.to_string());
+        record.labels = vec![pair("a", "1"), pair("b", "2"), pair("a", "3")];
+        record.tokens.output = Some(u64::MAX);
+        record.token_frames = vec![TokenFrame { at: Nanos(1), tokens: Some(u32::MAX), answer: true }];
+        let mut rows = Rows::default();
+        rows.push(&record);
+        assert_eq!(rows.len(), 1);
+        let back = records_from(&rows.finish().unwrap()).unwrap().remove(0);
+        assert_eq!(back.labels, [pair("b", "2"), pair("a", "3")]);
+        assert_eq!(back.tokens.output, Some(i64::MAX as u64));
+        assert_eq!(back.token_frames[0].tokens, Some(i32::MAX as u32));
+    }
+
+    #[test]
+    fn a_missing_column_is_named() {
+        let mut rows = Rows::new();
+        rows.push(&sample::success(0, 1));
+        let batch = rows.finish().unwrap();
+        let kept: Vec<_> = (0..batch.num_columns()).filter(|&at| COLUMNS[at].name != "due_ns").collect();
+        let error = records_from(&batch.project(&kept).unwrap()).unwrap_err();
+        assert_eq!(error.to_string(), "the column \"due_ns\" is missing");
+    }
+}
