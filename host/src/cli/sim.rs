@@ -177,3 +177,37 @@ pub fn run(args: SimArgs) -> Result<(), SimRunError> {
         Ok(())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, Command, FromArgMatches as _};
+
+    use super::*;
+
+    fn parse(flags: &[&str]) -> Result<SimSpec, clap::Error> {
+        let command = SimArgs::augment_args(Command::new("sim"));
+        let matches = command.try_get_matches_from([&["sim"], flags].concat())?;
+        Ok(SimArgs::from_arg_matches(&matches)?.into_spec())
+    }
+
+    #[test]
+    fn flags_become_a_valid_spec() {
+        SimArgs::augment_args(Command::new("sim")).debug_assert();
+        let spec = parse(&[]).unwrap();
+        assert!(spec.validate().is_ok());
+        assert_eq!((spec.port, spec.ttft), (8801, Distribution::Constant(50.0)));
+        let flags =
+            ["--max-speed", "--prefix-cache", "--fault", "cut:0.1", "--fault", "hang:0.2", "--no-usage"];
+        let spec = parse(&flags).unwrap();
+        assert_eq!((spec.ttft, spec.itl), (Distribution::Constant(0.0), Distribution::Constant(0.0)));
+        assert_eq!((spec.prefix_cache_blocks, spec.faults.len(), spec.usage), (Some(65_536), 2, false));
+    }
+
+    #[test]
+    fn values_that_make_no_sense_are_refused() {
+        for flags in [["--ttft", "soon"], ["--fault", "teapot:1"], ["--role-frame", "late"], ["--port", "x"]]
+        {
+            assert!(parse(&flags).is_err(), "{flags:?}");
+        }
+    }
+}
