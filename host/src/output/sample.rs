@@ -41,8 +41,6 @@ pub(super) fn end(ms: f64) -> StageEnd {
     StageEnd {
         settled: 2,
         succeeded: 2,
-        settled: 2,
-        succeeded: 2,
         started_ns: 5,
         finished_ns: 900,
         reason: StopReason::Count,
