@@ -1,0 +1,149 @@
+//! What a file is: whether it is a component, which version of the contract it speaks, what it
+//! exports and imports, and who it says it is.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::Component;
+
+use super::error::{PluginError, in_words, one_line};
+use super::files::Files;
+use super::sandbox::Seed;
+use super::v0_1::{self, InfoInstance, Opening, Roles};
+use super::{Plugin, Role, Runtime, Services};
+use crate::contract::RunConfig;
+
+/// The name of the contract's package, as it stands before an interface's name.
+const PACKAGE: &str = "tickrate:plugin/";
+
+/// Opens the component at `path`; see [`Plugin::open`].
+pub(super) fn open(runtime: &Runtime, path: &Path) -> Result<Plugin, PluginError> {
+    let shown = path.display().to_string();
+    let bytes = std::fs::read(path)
+        .map_err(|error| PluginError::Read { path: shown.clone(), reason: error.to_string() })?;
+    if let Some(found) = no_component(&bytes) {
+        return Err(PluginError::NotAComponent { path: shown, found: found.into() });
+    }
+    let component = Component::from_binary(&runtime.engine, &bytes).map_err(|error| {
+        PluginError::Compile { path: shown.clone(), reason: one_line(&error.root_cause().to_string()) }
+    })?;
+    let types = component.component_type();
+    let names = |list: &mut dyn Iterator<Item = &str>| list.map(str::to_owned).collect::<Vec<_>>();
+    let exports = names(&mut types.exports(&runtime.engine).map(|(name, _)| name));
+    let imports = names(&mut types.imports(&runtime.engine).map(|(name, _)| name));
+    let contract = contract(&shown, &exports, &imports)?;
+
+    let link = |error: wasmtime::Error| PluginError::Link {
+        path: shown.clone(),
+        reason: one_line(&error.root_cause().to_string()),
+    };
+    let pre = runtime.linker.instantiate_pre(&component).map_err(|error| foreign(&shown, &error))?;
+    let roles = Roles::of(&pre)
+        .ok_or_else(|| PluginError::Exports { path: shown.clone(), found: in_words(&exports) })?;
+    let list: Vec<Role> =
+        [roles.dataset.is_some().then_some(Role::Dataset), roles.api.is_some().then_some(Role::Api)]
+            .into_iter()
+            .flatten()
+            .collect();
+
+    let file = path.file_stem().map_or_else(|| shown.clone(), |stem| stem.to_string_lossy().into_owned());
+    let seed = Seed {
+        plugin: file.as_str().into(),
+        memory: runtime.limits.memory,
+        seed: 0,
+        services: Services::none(),
+        files: Arc::new(Files::default()),
+        wasi_files: false,
+    };
+    let opening = Opening { pre: &pre, limits: &runtime.limits, seed: &seed, config: &RunConfig::default() };
+    let info = InfoInstance::new(&opening, &roles)?.ask(&list)?;
+    InfoInstance::check(&opening, &roles)?.map_err(link)?;
+    Ok(Plugin {
+        runtime: runtime.clone(),
+        path: path.to_owned(),
+        sha256: Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
+        contract,
+        imports,
+        info,
+        roles,
+        pre,
+    })
+}
+
+/// What the bytes are, if they are no component.
+fn no_component(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        // The version of a core module is 1 and its layer 0; those of a component 13 and 1.
+        [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => None,
+        [b'\0', b'a', b's', b'm', _, _, 0, 0, ..] => Some("a core module"),
+        [b'\0', b'a', b's', b'm', ..] => Some("a damaged WebAssembly file"),
+        [] => Some("an empty file"),
+        _ if std::str::from_utf8(bytes).is_ok() => Some("a text file"),
+        _ => Some("a file of another kind"),
+    }
+}
+
+/// The version of the contract in the names of what the component exports or imports.
+fn contract(path: &str, exports: &[String], imports: &[String]) -> Result<String, PluginError> {
+    let version = |name: &String| {
+        let (_, version) = name.strip_prefix(PACKAGE)?.split_once('@')?;
+        Some(version.to_owned())
+    };
+    let spoken = |version: &str| version.starts_with("0.1.") && !version.contains('-');
+    let mut found = exports.iter().chain(imports).filter_map(version);
+    let Some(first) = found.next() else {
+        return Err(PluginError::Exports { path: path.into(), found: in_words(exports) });
+    };
+    match std::iter::once(first.clone()).chain(found).find(|version| !spoken(version)) {
+        None => Ok(first),
+        Some(found) => Err(PluginError::ContractVersion { path: path.into(), found, spoken: v0_1::VERSION }),
+    }
+}
+
+/// Says which import is not there.
+fn foreign(path: &str, error: &wasmtime::Error) -> PluginError {
+    let text = format!("{error:#}");
+    let import = text.split('`').nth(1).filter(|name| name.contains(':'));
+    let reason = match import {
+        Some(name) if !name.starts_with(PACKAGE) && text.contains("not found") => {
+            format!("it imports \"{name}\", and a plugin cannot have that")
+        }
+        _ => one_line(&text),
+    };
+    PluginError::Link { path: path.into(), reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_are_no_components_are_told_apart() {
+        assert_eq!(no_component(b"\0asm\x0d\0\x01\0"), None);
+        assert_eq!(no_component(b"\0asm\x01\0\0\0"), Some("a core module"));
+        assert_eq!(no_component(b"\0asm"), Some("a damaged WebAssembly file"));
+        assert_eq!(no_component(b""), Some("an empty file"));
+        assert_eq!(no_component(b"hello"), Some("a text file"));
+        assert_eq!(no_component(b"\xff\xd8"), Some("a file of another kind"));
+    }
+
+    #[test]
+    fn the_contract_is_read_from_the_names_of_exports_and_imports() {
+        let names = |list: &[&str]| list.iter().map(|name| name.to_string()).collect::<Vec<_>>();
+        let ok = names(&["tickrate:plugin/info@0.1.0", "tickrate:plugin/api@0.1.0"]);
+        assert_eq!(contract("x.wasm", &ok, &[]).unwrap(), "0.1.0");
+        let new = names(&["tickrate:plugin/info@0.2.0"]);
+        assert_eq!(
+            contract("x.wasm", &new, &[]).unwrap_err().to_string(),
+            "\"x.wasm\" is built for version 0.2.0 of the plugin contract, and this tickrate speaks 0.1.0; \
+             build it against that version, or use another tickrate"
+        );
+        let other = names(&["wasi:cli/run@0.2.0"]);
+        let text = contract("x.wasm", &other, &[]).unwrap_err().to_string();
+        assert!(
+            text.starts_with("\"x.wasm\" exports \"wasi:cli/run@0.2.0\", and a plugin exports"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,147 @@
+//! The WebAssembly engine of the process, and what every plugin may import.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use wasmtime::component::{HasSelf, Linker, Resource};
+use wasmtime::{
+    Cache, CacheConfig, Config, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig,
+    StoreContextMut, WasmBacktraceDetails,
+};
+use wasmtime_wasi::clocks::WasiClocksView;
+use wasmtime_wasi::p2::DynPollable;
+use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
+
+use super::error::{PluginError, one_line};
+use super::limits::{LimitsSpec, TICK};
+use super::sandbox::Sandbox;
+use super::v0_1;
+
+/// What plugins run in: one engine for the process, and the bounds of this run. Cheap to clone.
+#[derive(Clone)]
+pub struct Runtime {
+    /// Compiles and runs.
+    pub(super) engine: Engine,
+    /// What plugins may import.
+    pub(super) linker: Arc<Linker<Sandbox>>,
+    /// The bounds.
+    pub(super) limits: Arc<LimitsSpec>,
+}
+
+impl Runtime {
+    /// A runtime in which every plugin is bounded by `limits`.
+    ///
+    /// # Errors
+    /// [`PluginError::Engine`] if the machine does not allow WebAssembly to run.
+    pub fn new(limits: LimitsSpec) -> Result<Runtime, PluginError> {
+        static SHARED: OnceLock<Result<(Engine, Arc<Linker<Sandbox>>), String>> = OnceLock::new();
+        let shared = SHARED.get_or_init(|| {
+            let engine = engine()?;
+            let linker = linker(&engine).map_err(|error| one_line(&format!("{error:#}")))?;
+            Ok((engine, Arc::new(linker)))
+        });
+        let (engine, linker) = shared.clone().map_err(PluginError::Engine)?;
+        Ok(Runtime { engine, linker, limits: Arc::new(limits) })
+    }
+
+    /// The bounds of every plugin.
+    pub fn limits(&self) -> &LimitsSpec {
+        &self.limits
+    }
+}
+
+fn engine() -> Result<Engine, String> {
+    let cache = cache();
+    let new = |pooling: bool| {
+        let mut config = Config::new();
+        config
+            .epoch_interruption(true)
+            .wasm_backtrace_details(WasmBacktraceDetails::Disable)
+            .cache(cache.clone());
+        if pooling {
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+        }
+        Engine::new(&config)
+    };
+    // The pool reserves some hundreds of GiB of addresses. Where a limit forbids that, instances
+    // are allocated one by one, which takes half as long again (17 µs, not 11).
+    let engine = new(true).or_else(|_| new(false)).map_err(|error| one_line(&format!("{error:#}")))?;
+    let weak = engine.weak();
+    std::thread::Builder::new()
+        .name("plugin-clock".into())
+        .spawn(move || tick(&weak))
+        .map_err(|error| error.to_string())?;
+    Ok(engine)
+}
+
+/// Advances the engine's epoch until the engine is gone.
+fn tick(engine: &EngineWeak) {
+    while let Some(engine) = engine.upgrade() {
+        engine.increment_epoch();
+        drop(engine);
+        std::thread::sleep(TICK);
+    }
+}
+
+/// Slots for as many instances as a run has at most: two plugins, one instance for each worker.
+/// The sizes fit the largest guests that there are, CPython and StarlingMonkey.
+fn pool() -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(256)
+        .total_core_instances(2048)
+        .total_memories(256)
+        .total_tables(1024)
+        .total_stacks(0)
+        .max_memory_size(4 << 30)
+        .table_elements(100_000)
+        .max_core_instance_size(4 << 20)
+        .max_component_instance_size(4 << 20)
+        .max_unused_warm_slots(64);
+    pool
+}
+
+/// Where compiled components are kept between runs: 40 ms for a small plugin and 10 s for Python
+/// become 1 ms. A cache that cannot be used is no error.
+fn cache() -> Option<Cache> {
+    let base = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
+    let folder = base.join("tickrate").join("wasmtime");
+    std::fs::create_dir_all(&folder).ok()?;
+    let mut config = CacheConfig::new();
+    config.with_directory(folder);
+    Cache::new(config).ok()
+}
+
+fn linker(engine: &Engine) -> wasmtime::Result<Linker<Sandbox>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
+    // A sleep happens in the host, where no epoch can end it. A plugin has nothing to wait for:
+    // every sleep is over at once, and a loop of them runs into the time limit.
+    linker.allow_shadowing(true);
+    let mut clock = linker.instance("wasi:clocks/monotonic-clock@0.2.12")?;
+    for function in ["subscribe-duration", "subscribe-instant"] {
+        clock.func_wrap(function, |mut store: StoreContextMut<'_, Sandbox>, (_,): (u64,)| {
+            let pollable: Resource<DynPollable> =
+                monotonic_clock::Host::subscribe_duration(&mut store.data_mut().clocks(), 0)?;
+            Ok((pollable,))
+        })?;
+    }
+    linker.allow_shadowing(false);
+    v0_1::bindings::tickrate::plugin::host::add_to_linker::<Sandbox, HasSelf<Sandbox>>(&mut linker, |s| s)?;
+    Ok(linker)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_engine_serves_the_whole_process() {
+        let one = Runtime::new(LimitsSpec::default()).unwrap();
+        let two = Runtime::new(LimitsSpec { memory: 1, ..LimitsSpec::default() }).unwrap();
+        assert!(Engine::same(&one.engine, &two.engine));
+        assert_eq!(two.limits().memory, 1);
+    }
+}

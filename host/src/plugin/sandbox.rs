@@ -1,0 +1,213 @@
+//! What an instance can reach: its limits, the log, the tokenizer, and an empty WASI.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use rand::SeedableRng;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
+
+use super::error::one_line;
+use super::files::{Files, Folder, MOUNT};
+use super::limits::Limiter;
+use super::{Services, error::CallError};
+
+/// Lines that an instance may write to the log.
+const MOST_LINES: u32 = 1_000;
+
+/// Bytes of the standard error stream that are kept until the call ends.
+const MOST_STDERR: usize = 8 << 10;
+
+/// The data of one instance's store.
+pub(super) struct Sandbox {
+    wasi: WasiCtx,
+    table: ResourceTable,
+    /// Memory of the instance.
+    pub(super) limiter: Limiter,
+    /// What the host's functions offer.
+    pub(super) services: Services,
+    /// The dataset's files; none for an API.
+    pub(super) files: Arc<Files>,
+    plugin: Arc<str>,
+    random: u64,
+    lines: u32,
+    last_words: Option<String>,
+    stderr: Stderr,
+    _folder: Option<Folder>,
+}
+
+/// What a new instance starts with.
+#[derive(Clone)]
+pub(super) struct Seed {
+    /// The plugin's name.
+    pub(super) plugin: Arc<str>,
+    /// Bytes of memory that it may have.
+    pub(super) memory: usize,
+    /// The seed of all its random numbers.
+    pub(super) seed: u64,
+    /// What the host's functions offer.
+    pub(super) services: Services,
+    /// The dataset's files.
+    pub(super) files: Arc<Files>,
+    /// Whether it reads files by way of WASI.
+    pub(super) wasi_files: bool,
+}
+
+impl Sandbox {
+    /// A sandbox in which nothing has happened yet.
+    pub(super) fn new(seed: &Seed) -> Result<Sandbox, CallError> {
+        let stderr = Stderr::default();
+        let mut builder = WasiCtx::builder();
+        builder
+            .allow_blocking_current_thread(true)
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .secure_random(Xoshiro256PlusPlus::seed_from_u64(seed.seed))
+            .insecure_random(Xoshiro256PlusPlus::seed_from_u64(seed.seed))
+            .insecure_random_seed(seed.seed.into())
+            .stdout(stderr.clone())
+            .stderr(stderr.clone());
+        let failed =
+            |reason: String| CallError::Trap { plugin: seed.plugin.to_string(), function: "open", reason };
+        let folder = if seed.wasi_files { seed.files.folder().map_err(failed)? } else { None };
+        if let Some(folder) = &folder {
+            builder
+                .preopened_dir(&folder.path, MOUNT, FsPerms::ReadOnly)
+                .map_err(|error| failed(one_line(&format!("{error:#}"))))?;
+        }
+        Ok(Sandbox {
+            wasi: builder.build(),
+            table: ResourceTable::new(),
+            limiter: Limiter::new(seed.memory),
+            services: seed.services.clone(),
+            files: Arc::clone(&seed.files),
+            plugin: Arc::clone(&seed.plugin),
+            random: seed.seed,
+            lines: 0,
+            last_words: None,
+            stderr,
+            _folder: folder,
+        })
+    }
+
+    /// The next of the instance's random numbers: SplitMix64 (Steele, Lea and Flood 2014).
+    pub(super) fn random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// Writes one line to the run's log, unless the instance has written too many.
+    pub(super) fn log(&mut self, level: &str, text: &str) {
+        if level == "error" {
+            self.last_words = Some(one_line(text));
+        }
+        self.lines = self.lines.saturating_add(1);
+        let plugin = &self.plugin;
+        match self.lines {
+            0..MOST_LINES => (self.services.log)(level, &format!("plugin \"{plugin}\": {}", one_line(text))),
+            MOST_LINES => (self.services.log)(
+                "warn",
+                &format!("plugin \"{plugin}\" has written {MOST_LINES} lines; the rest of them is dropped"),
+            ),
+            _ => {}
+        }
+    }
+
+    /// Ends a call: what the plugin wrote to its standard streams goes to the log.
+    /// Returns its last words, if it had any.
+    pub(super) fn end_call(&mut self) -> Option<String> {
+        let written = self.stderr.take();
+        if !written.is_empty() {
+            let text = String::from_utf8_lossy(&written).into_owned();
+            for line in text.lines().filter(|line| !line.trim().is_empty()) {
+                self.log("info", line);
+            }
+            if self.last_words.is_none() {
+                self.last_words = text.lines().find(|line| line.contains("panicked")).map(one_line);
+            }
+        }
+        self.last_words.take()
+    }
+}
+
+impl WasiView for Sandbox {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// The standard streams: kept up to a bound, then swallowed.
+#[derive(Debug, Clone, Default)]
+struct Stderr(Arc<Mutex<Vec<u8>>>);
+
+impl Stderr {
+    fn keep(&self, bytes: &[u8]) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = MOST_STDERR.saturating_sub(kept.len()).min(bytes.len());
+        kept.extend_from_slice(&bytes[..room]);
+    }
+
+    fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl IsTerminal for Stderr {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Stderr {
+    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Stderr {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for Stderr {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.keep(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(MOST_STDERR)
+    }
+}
+
+impl tokio::io::AsyncWrite for Stderr {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        self.keep(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
