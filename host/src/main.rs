@@ -1,13 +1,18 @@
-//! A temporary entry point, to try the simulator.
+//! The `tickrate` command.
+
+use std::process::ExitCode;
 
 use clap::Parser;
+use tickrate::cli::Cli;
 
-#[derive(Parser)]
-enum Command {
-    Sim(tickrate::cli::sim::SimArgs),
-}
-
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let Command::Sim(args) = Command::parse();
-    Ok(tickrate::cli::sim::run(args)?)
+fn main() -> ExitCode {
+    match Cli::parse().run() {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(error) => {
+            for line in error.lines {
+                eprintln!("error: {line}");
+            }
+            ExitCode::from(error.exit.code())
+        }
+    }
 }

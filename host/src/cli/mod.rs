@@ -1,4 +1,103 @@
 //! The command line: the root of `clap` and the dispatch to subcommands.
 
 pub mod perf;
+pub mod plugin;
 pub mod sim;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::app::{self, AppError, Exit};
+
+/// Benchmarks LLM inference servers, and says how far its own numbers can be trusted
+#[derive(Debug, Parser)]
+#[command(name = "tickrate", version, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant)]
+enum Command {
+    /// Measure a server: one stage for each --parallel, one record for each request
+    Perf(perf::PerfArgs),
+    /// Simulate a server with known timing, to try tickrate or to check it
+    Sim(sim::SimArgs),
+    /// Build WASM plugins
+    Plugin(plugin::PluginArgs),
+    /// Compute all tables and summaries again from the records of a run
+    Report {
+        /// The run's folder
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+    /// Bring back the records of runs that were killed
+    Recover {
+        /// The folder of a run, or one that holds runs
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+    /// Print shell completions
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the man page
+    Man,
+}
+
+impl Cli {
+    /// Does what the command line asks for.
+    pub fn run(self) -> Result<Exit, AppError> {
+        match self.command {
+            Command::Perf(args) => {
+                // The low bits of two clocks: enough to differ from the last run.
+                let entropy = crate::clock::monotonic_ns() as u64 ^ u64::from(std::process::id());
+                app::perf(args.into_config(entropy)?)
+            }
+            Command::Sim(args) => {
+                sim::run(args).map_err(|error| AppError::usage(error.to_string()))?;
+                Ok(Exit::Success)
+            }
+            Command::Plugin(args) => {
+                plugin::run(args).map_err(|error| AppError::new(Exit::Failed, error.to_string()))?;
+                Ok(Exit::Success)
+            }
+            Command::Report { folder } => app::report(&folder),
+            Command::Recover { folder } => app::recover(&folder),
+            Command::Completions { shell } => {
+                let mut text = Vec::new();
+                clap_complete::generate(shell, &mut Cli::command(), "tickrate", &mut text);
+                print(&text)
+            }
+            Command::Man => {
+                let mut text = Vec::new();
+                clap_mangen::Man::new(full_command()).render(&mut text).map_err(unprintable)?;
+                for subcommand in full_command().get_subcommands().filter(|command| !command.is_hide_set()) {
+                    clap_mangen::Man::new(subcommand.clone()).render(&mut text).map_err(unprintable)?;
+                }
+                print(&text)
+            }
+        }
+    }
+}
+
+/// The command with everything that clap derives only when it runs.
+fn full_command() -> clap::Command {
+    let mut command = Cli::command();
+    command.build();
+    command
+}
+
+fn print(text: &[u8]) -> Result<Exit, AppError> {
+    std::io::stdout().write_all(text).map_err(unprintable)?;
+    Ok(Exit::Success)
+}
+
+fn unprintable(error: std::io::Error) -> AppError {
+    AppError::new(Exit::Failed, format!("cannot write to the standard output: {error}"))
+}

@@ -272,3 +272,11 @@ impl Config {
         problems
     }
 }
+
+impl Config {
+    /// The texts that must not appear in anything that the run writes; the longer ones first.
+    pub fn secrets(&self) -> Vec<String> {
+        let options = [&self.api.api_args, &self.api.parameters, &self.prompt.dataset_args];
+        secret_texts(&self.connection.headers, &self.connection.url, &options)
+    }
+}

@@ -1,0 +1,13 @@
+//! The composition root: the only module that knows all the parts.
+
+mod connection;
+mod exit;
+mod folder;
+mod parts;
+mod perf;
+mod signals;
+mod stored;
+
+pub use exit::{AppError, Exit};
+pub use perf::perf;
+pub use stored::{recover, report};

@@ -1,0 +1,231 @@
+//! `tickrate perf`: composes a run from its parts, runs its stages, and sees that everything is
+//! written whatever happens.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::exit::{AppError, Exit};
+use super::parts::Parts;
+use super::{connection, folder, parts, signals};
+use crate::api;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::contract::Transport;
+use crate::engine::schedule::ArrivalSpec;
+use crate::engine::{self, EngineError, StageSpec, StopSignal, run_stage};
+use crate::http::{HttpSpec, HttpTransport};
+use crate::output::console::Console;
+use crate::output::parquet::ParquetOutput;
+use crate::output::progress::Progress;
+use crate::output::summary::{self, Summary};
+use crate::output::table::BasicInformation;
+use crate::output::{FanOut, Output, recover};
+use crate::plan;
+use crate::record::{Event, RunHeader, StageEnd, StageHeader};
+
+/// Runs the benchmark that `config` describes and returns how it ended.
+pub fn perf(mut config: Config) -> Result<Exit, AppError> {
+    let clock = Clock::start();
+    let console = Console::default();
+    if config.api.api == "openai" {
+        let endpoint = api::endpoint(&config.connection.url, config.prompt.tokenize_prompt);
+        config.connection.url = endpoint.url;
+        if let Some(note) = endpoint.note {
+            console.print(&format!("note: {note}"));
+        }
+    }
+    let http = http_spec(&config);
+    HttpTransport::new(&http, clock).map_err(|error| AppError::usage(format!("--headers: {error}")))?;
+    let parts = parts::open(&config, &console)?;
+    let abandoned = recover::find_journals(&config.output.outputs_dir);
+    let folder = folder::create(&config, clock.started_at())?;
+    console.log_to(&folder.join("benchmark.log")).map_err(|error| AppError::usage(error.to_string()))?;
+    for journal in abandoned {
+        let lost = journal.parent().unwrap_or(Path::new(".")).display();
+        console.print(&format!("note: a run was cut short; get its records back with: tickrate recover \"{lost}\""));
+    }
+    let stop = signals::listen(console.clone())
+        .map_err(|error| AppError::new(Exit::Failed, format!("cannot listen for Ctrl-C: {error}")))?;
+    if config.connection.test_connection {
+        connection::test(&config, parts.test_api.as_ref(), &http, clock, &stop, &console)?;
+    }
+    Run { config, clock, console, folder, http, stop }.all_stages(parts)
+}
+
+struct Run {
+    config: Config,
+    clock: Clock,
+    console: Console,
+    folder: PathBuf,
+    http: HttpSpec,
+    stop: StopSignal,
+}
+
+impl Run {
+    fn all_stages(self, mut parts: Parts) -> Result<Exit, AppError> {
+        let stages = plan::stages(&self.config, &self.folder);
+        let header = Arc::new(self.header(&parts));
+        self.write_run_file(&header, &[])?;
+        let (events, outputs) = FanOut::start(self.outputs(&parts))
+            .map_err(|error| AppError::new(Exit::Failed, format!("the system refused a thread: {error}")))?;
+        events.emit(Event::RunStarted(header.clone()));
+
+        let secrets = Arc::new(self.config.secrets());
+        let mut ended: Vec<(Arc<StageHeader>, StageEnd)> = Vec::new();
+        let mut failure: Option<EngineError> = None;
+        let mut next_id = 0;
+        let (http, clock) = (self.http.clone(), self.clock);
+        let transport = move || {
+            let transport = HttpTransport::new(&http, clock).map_err(|error| error.to_string())?;
+            Ok(Box::new(transport) as Box<dyn Transport>)
+        };
+        for (index, stage) in stages.iter().enumerate() {
+            if index > 0 {
+                self.rest();
+            }
+            if self.stop.draining() {
+                break;
+            }
+            let engine_parts = engine::Parts {
+                dataset: parts.dataset.as_mut(),
+                api: parts.api.clone(),
+                counter: parts.counter.clone(),
+                transport: &transport,
+                events: events.clone(),
+                clock: self.clock,
+                next_id: &mut next_id,
+                secrets: secrets.clone(),
+            };
+            let (end, failed) = run_stage(engine_parts, &self.stage_spec(&header.run_id, stage), &self.stop);
+            ended.push((stage.clone(), end));
+            failure = failed;
+            if failure.is_some() {
+                break;
+            }
+        }
+        events.emit(Event::RunFinished);
+        drop(events);
+        let fallen = outputs.finish();
+        let rewritten = self.write_run_file(&header, &ended);
+        self.say_where(&ended);
+
+        if let Some(error) = failure {
+            let line = format!("{error}; the records made until then are in \"{}\"", self.folder.display());
+            return Err(AppError::new(Exit::Failed, line));
+        }
+        if !fallen.is_empty() {
+            let lines = fallen.iter().map(|fallen| fallen.error.to_string()).collect();
+            return Err(AppError { exit: Exit::Failed, lines });
+        }
+        rewritten?;
+        Ok(self.exit(&ended))
+    }
+
+    fn exit(&self, ended: &[(Arc<StageHeader>, StageEnd)]) -> Exit {
+        let settled: u64 = ended.iter().map(|(_, end)| end.settled).sum();
+        let succeeded: u64 = ended.iter().map(|(_, end)| end.succeeded).sum();
+        if self.stop.draining() {
+            Exit::Interrupted
+        } else if settled > 0 && succeeded == 0 {
+            Exit::AllRequestsFailed
+        } else {
+            Exit::Success
+        }
+    }
+
+    fn header(&self, parts: &Parts) -> RunHeader {
+        let started_at = self.clock.started_at();
+        let unique = self.clock.origin_ns() as u64 ^ (u64::from(std::process::id()) << 40);
+        RunHeader {
+            run_id: format!("{}-{:08x}", started_at.format("%Y%m%d-%H%M%S"), (unique ^ (unique >> 32)) as u32),
+            tickrate_version: env!("CARGO_PKG_VERSION").to_string(),
+            started_at: started_at.to_rfc3339(),
+            clock_origin_ns: self.clock.origin_ns(),
+            // A configuration is plain data under text keys, which JSON can always hold.
+            config: serde_json::to_value(&self.config).unwrap_or_default(),
+            plugins: parts.plugins.clone(),
+        }
+    }
+
+    fn outputs(&self, parts: &Parts) -> Vec<Box<dyn Output>> {
+        let basic = BasicInformation {
+            model: self.config.model.clone(),
+            dataset: parts.dataset.name().to_string(),
+            api: parts.api.name().to_string(),
+            output_path: self.folder.display().to_string(),
+        };
+        let output = &self.config.output;
+        // The records come first: they have to be safe before anything is said about them.
+        vec![
+            Box::new(ParquetOutput::new()),
+            Box::new(Progress::new(self.console.clone(), output.debug, output.log_every_n_query)),
+            Box::new(Summary::new(self.console.clone(), self.folder.clone(), basic)),
+        ]
+    }
+
+    fn stage_spec(&self, run_id: &str, stage: &Arc<StageHeader>) -> StageSpec {
+        let load = &self.config.load;
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
+        StageSpec {
+            run_id: run_id.into(),
+            model: self.config.model.as_str().into(),
+            header: stage.clone(),
+            arrivals: stage.rate_rps.map_or(ArrivalSpec::Unpaced, |rate_rps| ArrivalSpec::Poisson { rate_rps }),
+            duration: load.duration_s.map(Duration::from_secs_f64),
+            seed: self.config.seed.wrapping_add(stage.index as u64),
+            workers: load.workers.unwrap_or((cores / 2).clamp(1, 8)),
+            settlers: (cores / 2).clamp(1, 8),
+            keep_texts: self.config.output.save_text,
+        }
+    }
+
+    /// Rests between two stages, unless the user wants the run to end.
+    fn rest(&self) {
+        let until = Instant::now() + Duration::from_secs_f64(self.config.load.sleep_interval_s);
+        while !self.stop.draining() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(20).min(until - Instant::now()));
+        }
+    }
+
+    fn write_run_file(
+        &self,
+        header: &RunHeader,
+        ended: &[(Arc<StageHeader>, StageEnd)],
+    ) -> Result<(), AppError> {
+        let stages: Vec<_> = ended.iter().map(|(stage, end)| json!({"stage": stage.as_ref(), "end": end})).collect();
+        let mut file = json!(header);
+        file["stages"] = json!(stages);
+        summary::write(&self.folder.join("run.json"), &format!("{file:#}\n"))
+            .map_err(|error| AppError::new(Exit::Failed, error.to_string()))
+    }
+
+    fn say_where(&self, ended: &[(Arc<StageHeader>, StageEnd)]) {
+        if ended.is_empty() {
+            return;
+        }
+        let folder = self.folder.display();
+        self.console.print(&format!(
+            "results: {folder}\nrecords: {folder}/*/requests.parquet; look into them with:\n  \
+             duckdb -c \"SELECT stage, count(*) AS requests, quantile_cont(ttft_ms, 0.99) AS p99_ttft_ms \
+             FROM '{folder}/*/requests.parquet' WHERE ok AND NOT warmup GROUP BY stage ORDER BY stage\""
+        ));
+    }
+}
+
+fn http_spec(config: &Config) -> HttpSpec {
+    let connection = &config.connection;
+    HttpSpec {
+        connect_timeout: connection.connect_timeout_s.map(Duration::from_secs_f64),
+        read_timeout: connection.read_timeout_s.map(Duration::from_secs_f64),
+        total_timeout: Some(Duration::from_secs_f64(connection.total_timeout_s)),
+        headers: connection
+            .headers
+            .iter()
+            .map(|header| (header.name().to_string(), header.expose().to_string()))
+            .collect(),
+        ..HttpSpec::default()
+    }
+}

@@ -1,0 +1,82 @@
+//! What is done with the records of runs that are over: report on them, and recover them.
+
+use std::path::Path;
+
+use super::exit::{AppError, Exit};
+use crate::metrics::{StageAccumulator, StageSummary};
+use crate::output::console::Console;
+use crate::output::table::{self, BasicInformation};
+use crate::output::{OutputError, recover, stored, summary};
+use crate::record::RunHeader;
+
+/// Computes everything that a user reads again from the records in `folder`, prints it and rewrites
+/// the files.
+pub fn report(folder: &Path) -> Result<Exit, AppError> {
+    let console = Console::default();
+    let files = recover::find_records(folder);
+    if files.is_empty() {
+        let folder = folder.display();
+        return Err(AppError::usage(format!("there are no records in \"{folder}\"; name the folder of a run")));
+    }
+    let mut stages: Vec<(RunHeader, StageSummary)> = Vec::new();
+    for file in files {
+        stages.push(summarise(&file).map_err(|error| AppError::usage(error.to_string()))?);
+    }
+    stages.sort_by_key(|(_, stage)| stage.stage.index);
+    let failed = |error: OutputError| AppError::new(Exit::Failed, error.to_string());
+    for (_, stage) in &stages {
+        summary::print_stage(&console, stage);
+        summary::write_stage(&stage.stage.folder, stage).map_err(failed)?;
+    }
+    if stages.len() > 1 {
+        let run = stages[0].0.clone();
+        let text = |pointer: &str| {
+            run.config.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default().to_string()
+        };
+        let basic = BasicInformation {
+            model: text("/model"),
+            dataset: text("/prompt/dataset"),
+            api: text("/api/api"),
+            output_path: folder.display().to_string(),
+        };
+        let stages: Vec<StageSummary> = stages.into_iter().map(|(_, stage)| stage).collect();
+        let text = table::run(&basic, &stages);
+        console.print(&format!("\n{text}"));
+        summary::write(&folder.join("performance_summary.txt"), &text).map_err(failed)?;
+    }
+    Ok(Exit::Success)
+}
+
+fn summarise(file: &Path) -> Result<(RunHeader, StageSummary), OutputError> {
+    let stored = stored::read(file)?;
+    let mut accumulator = StageAccumulator::default();
+    for record in stored.records {
+        accumulator.push(&record?);
+    }
+    let health = stored.end.map(|end| end.health);
+    Ok((stored.run, accumulator.finish(&stored.stage, health)))
+}
+
+/// Brings back the records of runs that were cut short in `folder` or below it.
+pub fn recover(folder: &Path) -> Result<Exit, AppError> {
+    let console = Console::default();
+    let found = recover::recover(folder).map_err(|error| AppError::usage(error.to_string()))?;
+    for stage in &found.stages {
+        console.print(&format!("recovered {} records: {}", stage.rows, stage.file.display()));
+        if stage.torn_bytes > 0 {
+            console.print(&format!("  {} bytes at the end were cut off and could not be read", stage.torn_bytes));
+        }
+    }
+    for live in &found.live {
+        console.print(&format!("left alone, its run is alive: {}", live.display()));
+    }
+    if found.stages.is_empty() && found.live.is_empty() && found.failures.is_empty() {
+        console.print(&format!("nothing to recover in {}", folder.display()));
+    }
+    if found.failures.is_empty() {
+        Ok(Exit::Success)
+    } else {
+        let lines = found.failures.iter().map(ToString::to_string).collect();
+        Err(AppError { exit: Exit::Failed, lines })
+    }
+}
