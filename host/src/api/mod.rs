@@ -1,4 +1,4 @@
-//! The server dialects that are built in. Each one is a line in [`BUILT_IN`].
+//! The server dialects that are built in. Each one is a line in `BUILT_IN`.
 
 mod content;
 mod endpoint;

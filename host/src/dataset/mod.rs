@@ -1,7 +1,7 @@
 //! The sources of conversations that are built in.
 //!
-//! Each one is a file of its own and a line in [`BUILT_IN`]. Those that are the lines of a file
-//! share [`lines`]; what a text becomes — a chat, a plain prompt or token ids — is in [`prompts`].
+//! Each one is a file of its own and a line in `BUILT_IN`. Those that are the lines of a file
+//! share `lines`; what a text becomes — a chat, a plain prompt or token ids — is in `prompts`.
 
 mod custom;
 mod fixed;

@@ -131,6 +131,25 @@ fn a_thousand_tokens_are_made_fast() {
     }
 }
 
+#[test]
+fn without_words_a_text_is_corrected_or_says_what_it_is_off_by() {
+    // Neighbours merge in it, and it has too few words to put texts together from.
+    let json = r#"{"version":"1.0","added_tokens":[],"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":[["a","b"]]}}"#;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), json).unwrap();
+    let tokenizer = Arc::new(Tokenizer::open(file.path()).unwrap());
+    for spec in [spec(40, 40), DatasetSpec { prefix_length: 10, ..spec(40, 40) }] {
+        let mut dataset = super::super::open(&spec, &RunConfig::default(), Some(tokenizer.clone())).unwrap();
+        let conversations = dataset.next(50).unwrap();
+        let lengths = lengths_by(&tokenizer, &conversations);
+        assert!(lengths.iter().filter(|&&length| length == 40 + spec.prefix_length).count() > 25);
+        for (conversation, length) in conversations.iter().zip(lengths) {
+            let said = conversation.labels.first().map_or(0, |(_, off_by)| off_by.parse::<i64>().unwrap());
+            assert_eq!(length as i64 - (40 + spec.prefix_length) as i64, said);
+        }
+    }
+}
+
 /// `TICKRATE_TEST_TOKENIZER=folder cargo test -- --ignored --nocapture a_real_tokenizer`
 #[test]
 #[ignore = "needs a tokenizer that is too large to keep here"]
