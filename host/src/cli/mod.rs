@@ -64,7 +64,7 @@ impl Cli {
                 Ok(Exit::Success)
             }
             Command::Plugin(args) => {
-                plugin::run(args).map_err(|error| AppError::new(Exit::Failed, error.to_string()))?;
+                plugin::run(&args).map_err(|error| AppError::new(Exit::Failed, error.to_string()))?;
                 Ok(Exit::Success)
             }
             Command::Report { folder } => app::report(&folder),

@@ -74,7 +74,7 @@ fn ndjson(body: Vec<u8>, marks: &[Mark]) -> Framed {
         let newline = body[start..].iter().position(|&byte| byte == b'\n').map(|offset| start + offset);
         let end = newline.unwrap_or(body.len());
         let mut line = start..end;
-        if line.len() > 0 && body[line.end - 1] == b'\r' {
+        if !line.is_empty() && body[line.end - 1] == b'\r' {
             line.end -= 1;
         }
         if !body[line.clone()].iter().all(u8::is_ascii_whitespace) {
