@@ -89,7 +89,8 @@ async fn try_once(
 fn explain(config: &Config, failure: &Failure) -> String {
     let url = redact_url(&config.connection.url);
     let secrets = config.secrets();
-    let said = secrets.iter().fold(failure.message.clone(), |text, secret| text.replace(secret, "[redacted]"));
+    let said =
+        secrets.iter().fold(failure.message.clone(), |text, secret| text.replace(secret, "[redacted]"));
     let advice = match failure.kind {
         FailureKind::Connect | FailureKind::ConnectTimeout => "check --url and that the server is up",
         FailureKind::Tls => "check that --url should be https and that the server's certificate is valid",
@@ -101,7 +102,9 @@ fn explain(config: &Config, failure: &Failure) -> String {
             "the server limits requests; wait, or ask for a higher limit"
         }
         FailureKind::HttpStatus => "check --model, --api and the sampling flags, or the server's log",
-        FailureKind::ReadTimeout | FailureKind::TotalTimeout => "raise the timeout, or look at the server's load",
+        FailureKind::ReadTimeout | FailureKind::TotalTimeout => {
+            "raise the timeout, or look at the server's load"
+        }
         _ => "check that --api fits the server; --no-test-connection goes on regardless",
     };
     format!("the connection test at \"{url}\" failed ({}): {said}; {advice}", failure.kind)

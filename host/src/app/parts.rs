@@ -53,7 +53,8 @@ impl<'a> Opener<'a> {
         let tokenizer = match &config.tokenizer_path {
             None => None,
             Some(path) => Some(Arc::new(
-                Tokenizer::open(path).map_err(|error| AppError::usage(format!("--tokenizer-path: {error}")))?,
+                Tokenizer::open(path)
+                    .map_err(|error| AppError::usage(format!("--tokenizer-path: {error}")))?,
             )),
         };
         let plugged = is_component(&config.api.api) || is_component(&config.prompt.dataset);
@@ -64,7 +65,9 @@ impl<'a> Opener<'a> {
         };
         let log = console.clone();
         let services = Services {
-            tokenizer: tokenizer.clone().map(|tokenizer| Arc::new(ForPlugins(tokenizer)) as Arc<dyn HostTokenizer>),
+            tokenizer: tokenizer
+                .clone()
+                .map(|tokenizer| Arc::new(ForPlugins(tokenizer)) as Arc<dyn HostTokenizer>),
             log: Arc::new(move |level, text| log.note(&format!("plugin {level}: {text}"))),
         };
         Ok(Opener { config, tokenizer, runtime, services })
@@ -91,7 +94,8 @@ impl<'a> Opener<'a> {
             seed: self.config.seed,
             options: prompt.dataset_args.clone(),
         };
-        let dataset = dataset::open(&spec, &run, self.tokenizer.clone()).map_err(|error| at("--dataset", error))?;
+        let dataset =
+            dataset::open(&spec, &run, self.tokenizer.clone()).map_err(|error| at("--dataset", error))?;
         Ok((dataset, None))
     }
 
@@ -105,7 +109,10 @@ impl<'a> Opener<'a> {
             return Ok((open(&run)?, open(&test)?, Some(plugin.identity(Role::Api))));
         }
         let spec = OpenAiSpec {
-            query_template: config.query_template.as_ref().map(|template| Value::Object(template.clone()).to_string()),
+            query_template: config
+                .query_template
+                .as_ref()
+                .map(|template| Value::Object(template.clone()).to_string()),
             max_tokens: Some(MaxTokensRange { min: config.max_tokens.0, max: config.max_tokens.1 })
                 .filter(|range| range.min != range.max),
         };
@@ -192,7 +199,9 @@ impl TokenCounter for Counter {
                 all.extend(messages.iter().cloned());
                 if self.chats && self.tokenizer.has_chat_template() {
                     let count = self.tokenizer.count_chat(&all);
-                    return count.map(|n| Some(n as u64)).map_err(|error| PartError::Internal(error.to_string()));
+                    return count
+                        .map(|n| Some(n as u64))
+                        .map_err(|error| PartError::Internal(error.to_string()));
                 }
                 let mut sum = 0;
                 for part in all.iter().flat_map(|message| &message.content) {

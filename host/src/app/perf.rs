@@ -45,7 +45,9 @@ pub fn perf(mut config: Config) -> Result<Exit, AppError> {
     console.log_to(&folder.join("benchmark.log")).map_err(|error| AppError::usage(error.to_string()))?;
     for journal in abandoned {
         let lost = journal.parent().unwrap_or(Path::new(".")).display();
-        console.print(&format!("note: a run was cut short; get its records back with: tickrate recover \"{lost}\""));
+        console.print(&format!(
+            "note: a run was cut short; get its records back with: tickrate recover \"{lost}\""
+        ));
     }
     let stop = signals::listen(console.clone())
         .map_err(|error| AppError::new(Exit::Failed, format!("cannot listen for Ctrl-C: {error}")))?;
@@ -140,7 +142,11 @@ impl Run {
         let started_at = self.clock.started_at();
         let unique = self.clock.origin_ns() as u64 ^ (u64::from(std::process::id()) << 40);
         RunHeader {
-            run_id: format!("{}-{:08x}", started_at.format("%Y%m%d-%H%M%S"), (unique ^ (unique >> 32)) as u32),
+            run_id: format!(
+                "{}-{:08x}",
+                started_at.format("%Y%m%d-%H%M%S"),
+                (unique ^ (unique >> 32)) as u32
+            ),
             tickrate_version: env!("CARGO_PKG_VERSION").to_string(),
             started_at: started_at.to_rfc3339(),
             clock_origin_ns: self.clock.origin_ns(),
@@ -173,7 +179,9 @@ impl Run {
             run_id: run_id.into(),
             model: self.config.model.as_str().into(),
             header: stage.clone(),
-            arrivals: stage.rate_rps.map_or(ArrivalSpec::Unpaced, |rate_rps| ArrivalSpec::Poisson { rate_rps }),
+            arrivals: stage
+                .rate_rps
+                .map_or(ArrivalSpec::Unpaced, |rate_rps| ArrivalSpec::Poisson { rate_rps }),
             duration: load.duration_s.map(Duration::from_secs_f64),
             seed: self.config.seed.wrapping_add(stage.index as u64),
             workers: load.workers.unwrap_or((cores / 2).clamp(1, 8)),
@@ -195,7 +203,8 @@ impl Run {
         header: &RunHeader,
         ended: &[(Arc<StageHeader>, StageEnd)],
     ) -> Result<(), AppError> {
-        let stages: Vec<_> = ended.iter().map(|(stage, end)| json!({"stage": stage.as_ref(), "end": end})).collect();
+        let stages: Vec<_> =
+            ended.iter().map(|(stage, end)| json!({"stage": stage.as_ref(), "end": end})).collect();
         let mut file = json!(header);
         file["stages"] = json!(stages);
         summary::write(&self.folder.join("run.json"), &format!("{file:#}\n"))

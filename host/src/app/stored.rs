@@ -16,7 +16,9 @@ pub fn report(folder: &Path) -> Result<Exit, AppError> {
     let files = recover::find_records(folder);
     if files.is_empty() {
         let folder = folder.display();
-        return Err(AppError::usage(format!("there are no records in \"{folder}\"; name the folder of a run")));
+        return Err(AppError::usage(format!(
+            "there are no records in \"{folder}\"; name the folder of a run"
+        )));
     }
     let mut stages: Vec<(RunHeader, StageSummary)> = Vec::new();
     for file in files {
@@ -64,7 +66,10 @@ pub fn recover(folder: &Path) -> Result<Exit, AppError> {
     for stage in &found.stages {
         console.print(&format!("recovered {} records: {}", stage.rows, stage.file.display()));
         if stage.torn_bytes > 0 {
-            console.print(&format!("  {} bytes at the end were cut off and could not be read", stage.torn_bytes));
+            console.print(&format!(
+                "  {} bytes at the end were cut off and could not be read",
+                stage.torn_bytes
+            ));
         }
     }
     for live in &found.live {

@@ -7,7 +7,8 @@ use clap::{ArgAction, Args};
 use serde_json::{Map, Value, json};
 
 use crate::config::{
-    ApiConfig, Config, ConnectionConfig, Header, LoadConfig, OutputConfig, PluginConfig, Problem, PromptConfig, Warmup,
+    ApiConfig, Config, ConnectionConfig, Header, LoadConfig, OutputConfig, PluginConfig, Problem,
+    PromptConfig, Warmup,
 };
 
 /// Measure a server: one stage for each --parallel, one record for each request.
@@ -61,7 +62,13 @@ pub struct PerfArgs {
     rate: f64,
     /// Warm-up requests before each stage: a count, or a ratio of --number between 0 and 1. They are
     /// marked in the records and excluded from all figures
-    #[arg(long, value_name = "N", default_value_t = 0.0, allow_negative_numbers = true, help_heading = "Load")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0.0,
+        allow_negative_numbers = true,
+        help_heading = "Load"
+    )]
     warmup_num: f64,
     /// Start no request after this many seconds of a stage; those in flight are finished [default: none]
     #[arg(long, value_name = "S", help_heading = "Load")]
@@ -322,7 +329,9 @@ fn headers(pairs: &[String], api_key: Option<&str>, problems: &mut Vec<Problem>)
     let mut out = Vec::new();
     for (index, pair) in pairs.iter().enumerate() {
         match pair.split_once('=') {
-            Some((name, value)) if !name.trim().is_empty() => out.push(Header::new(name.trim(), value.trim())),
+            Some((name, value)) if !name.trim().is_empty() => {
+                out.push(Header::new(name.trim(), value.trim()))
+            }
             // What is not a pair may be a secret that was given wrongly: it is not repeated.
             _ => problems.push(Problem::new("--headers", format!("value {} is not NAME=VALUE", index + 1))),
         }
@@ -370,7 +379,8 @@ mod tests {
 
     #[test]
     fn every_problem_is_reported_at_once() {
-        let problems = config("--parallel 1 2 --number 5 --extra-args {\"a\":} --rate 0 --headers k").unwrap_err();
+        let problems =
+            config("--parallel 1 2 --number 5 --extra-args {\"a\":} --rate 0 --headers k").unwrap_err();
         assert_eq!(
             problems,
             [
@@ -406,6 +416,8 @@ mod tests {
         assert!(config("--model m").unwrap().prompt.apply_chat_template);
         assert!(!config("--model m --no-apply-chat-template").unwrap().prompt.apply_chat_template);
         assert!(!config("--model m --url http://h/v1/completions").unwrap().prompt.apply_chat_template);
-        assert!(config("--model m --url http://h/x --apply-chat-template").unwrap().prompt.apply_chat_template);
+        assert!(
+            config("--model m --url http://h/x --apply-chat-template").unwrap().prompt.apply_chat_template
+        );
     }
 }

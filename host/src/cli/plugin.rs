@@ -3,4 +3,6 @@
 #[derive(Debug, clap::Args)]
 pub struct PluginArgs {}
 /// stub
-pub fn run(_: &PluginArgs) -> Result<(), std::io::Error> { Ok(()) }
+pub fn run(_: &PluginArgs) -> Result<(), std::io::Error> {
+    Ok(())
+}

@@ -1,0 +1,4 @@
+//! End to end: the real binary against real servers over real sockets.
+
+mod perf;
+mod running;
