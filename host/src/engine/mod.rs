@@ -283,3 +283,6 @@ fn quietly<T>(work: impl FnOnce() -> T) -> T {
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 5) };
     work()
 }
+
+#[cfg(test)]
+mod tests;
