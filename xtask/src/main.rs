@@ -79,7 +79,7 @@ fn guests() -> Result<PathBuf, String> {
     let tickrate = tickrate()?;
     let out = target().join("guests");
     let mut build = Command::new(&tickrate);
-    build.current_dir(root()).args(["plugin", "build", "plugins", "tests/guests", "--out"]).arg(&out);
+    build.current_dir(root()).args(["plugin", "build", "plugins", "--out"]).arg(&out);
     run(&mut build)?;
     Ok(tickrate)
 }
