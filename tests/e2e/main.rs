@@ -2,3 +2,4 @@
 
 mod perf;
 mod running;
+mod twin;

@@ -15,6 +15,15 @@ pub fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data").join(name)
 }
 
+/// A guest of the repository, which `cargo xtask guests` builds.
+pub fn guest(name: &str) -> PathBuf {
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(default, PathBuf::from);
+    let path = target.join("guests").join(format!("{name}.wasm"));
+    assert!(path.exists(), "there is no {}: build the guests first with cargo xtask guests", path.display());
+    path
+}
+
 /// A simulator in this process.
 pub fn sim(spec: SimSpec) -> RunningSim {
     Sim::start(spec).expect("the simulator starts")
