@@ -33,16 +33,15 @@ pub struct BuildArgs {
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 
-    /// Rust toolchain to build with.
-    #[arg(long, value_enum, default_value_t)]
-    pub toolchain: ToolchainArg,
+    /// Rust toolchain to build with [default: TICKRATE_PLUGIN_TOOLCHAIN, else auto].
+    #[arg(long, value_enum)]
+    pub toolchain: Option<ToolchainArg>,
 }
 
 /// The values of `--toolchain`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ToolchainArg {
     /// The first of the others that can build for WebAssembly.
-    #[default]
     Auto,
     /// rustup's, with the target wasm32-wasip2.
     Rustup,
@@ -66,10 +65,17 @@ impl From<ToolchainArg> for Choice {
 /// If nothing could be built; the error is one line.
 pub fn run(args: &PluginArgs) -> Result<(), BuildError> {
     let PluginCommand::Build(args) = &args.command;
-    let spec =
-        BuildSpec { paths: args.paths.clone(), out: args.out.clone(), toolchain: args.toolchain.into() };
+    let toolchain = args.toolchain.map_or_else(from_environment, Ok)?;
+    let spec = BuildSpec { paths: args.paths.clone(), out: args.out.clone(), toolchain: toolchain.into() };
     for built in build::build(&spec)? {
         println!("{:<24} {:>12} bytes  {}", built.name, grouped(built.bytes), built.path.display());
     }
     Ok(())
+}
+
+fn from_environment() -> Result<ToolchainArg, BuildError> {
+    match std::env::var("TICKRATE_PLUGIN_TOOLCHAIN") {
+        Err(_) => Ok(ToolchainArg::Auto),
+        Ok(name) => ToolchainArg::from_str(&name, true).map_err(|_| BuildError::UnknownToolchain(name)),
+    }
 }

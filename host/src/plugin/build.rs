@@ -49,6 +49,9 @@ pub enum BuildError {
          \"apt-get install rustc-web cargo-web rust-web-src lld-22\""
     )]
     NoToolchain(String),
+    /// The environment names a toolchain that there is not.
+    #[error("TICKRATE_PLUGIN_TOOLCHAIN is \"{0}\"; set it to auto, rustup or debian")]
+    UnknownToolchain(String),
     /// Cargo failed; what it had to say is on the standard error stream.
     #[error("cargo could not build \"{0}\"; see its messages above and correct the crate")]
     Cargo(String),
