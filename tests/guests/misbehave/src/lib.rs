@@ -1,11 +1,14 @@
 //! A plugin that does each thing that a plugin must not do: `{"mode": "hang", "at": "parse"}`.
-//! Without a mode it behaves.
+//! With `"every": 3` it does so in every third call of an instance only. Without a mode it behaves.
 
 use serde::Deserialize;
 use tickrate_guest::{
     Api, Conversation, Dataset, Framing, HttpRequest, Outcome, OutputKind, PluginError, Reply, RunConfig,
     TurnInContext, export_plugin,
 };
+
+/// What it asks a server for chats, if it is pointed at one.
+const QUESTION: &[u8] = br#"{"messages":[{"role":"user","content":"hi"}],"max_tokens":8,"stream":true}"#;
 
 #[derive(Deserialize, Clone, Copy, PartialEq)]
 #[serde(rename_all = "snake_case")]
@@ -43,25 +46,36 @@ struct Misbehave {
     mode: Option<Mode>,
     #[serde(default)]
     at: String,
+    #[serde(default)]
+    every: u32,
+    #[serde(skip)]
+    calls: std::cell::Cell<u32>,
+    #[serde(skip)]
+    url: String,
     #[serde(skip)]
     kept: std::cell::RefCell<Vec<Vec<u8>>>,
 }
 
 impl Misbehave {
     fn new(config: &RunConfig) -> Result<Misbehave, PluginError> {
-        let plugin: Misbehave =
+        let mut plugin: Misbehave =
             serde_json::from_str(&config.options).map_err(|e| PluginError::InvalidConfig(e.to_string()))?;
+        plugin.url = config.url.clone();
         plugin.act("open")?;
         Ok(plugin)
     }
 
-    /// The mode, if it is for this function.
+    /// The mode, if it is for this function and this call.
     fn mode(&self, function: &str) -> Option<Mode> {
-        self.mode.filter(|_| self.at == function)
+        let due = self.every < 2 || self.calls.get() % self.every == 0;
+        self.mode.filter(|_| due && self.at == function)
     }
 
     /// What can be done wrong in any function.
     fn act(&self, function: &str) -> Result<(), PluginError> {
+        if self.at == function {
+            self.calls.set(self.calls.get() + 1);
+        }
         match self.mode(function) {
             Some(Mode::Trap) => panic!("told to"),
             Some(Mode::Hang) => loop {
@@ -105,9 +119,9 @@ impl Api for Misbehave {
         let header = if mode == Some(Mode::BadHeader) { "not a header" } else { "X-Test" };
         Ok(HttpRequest {
             method: "POST".into(),
-            url: "http://localhost/".into(),
+            url: if self.url.is_empty() { "http://localhost/".into() } else { self.url.clone() },
             headers: vec![(header.into(), turn.request_id)],
-            body: if mode == Some(Mode::HugeOutput) { vec![0; 100 << 20] } else { Vec::new() },
+            body: if mode == Some(Mode::HugeOutput) { vec![0; 100 << 20] } else { QUESTION.to_vec() },
             framing: Framing::Sse,
         })
     }
