@@ -13,7 +13,7 @@ use crate::config::{
 
 /// Measure a server: one stage for each --parallel, one record for each request.
 #[derive(Debug, Clone, Args)]
-#[command(next_line_help = false)]
+#[command(after_help = "Parameters of replies that have no default are sent only if they are given.")]
 pub struct PerfArgs {
     /// Model name as the server knows it
     #[arg(long, help_heading = "Model and API")]
@@ -161,8 +161,9 @@ pub struct PerfArgs {
     #[arg(long, value_name = "JSON", help_heading = "Replies")]
     extra_args: Option<String>,
 
-    /// Longest time for one call of a plugin, in seconds
-    #[arg(long, value_name = "S", default_value_t = 10.0, help_heading = "Plugins")]
+    /// Longest time for one call of a plugin, in seconds; opening it and drawing conversations from
+    /// it may take ten times as long
+    #[arg(long, value_name = "S", default_value_t = 1.0, help_heading = "Plugins")]
     plugin_timeout: f64,
     /// Most memory for one instance of a plugin, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 256, help_heading = "Plugins")]

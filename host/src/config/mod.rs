@@ -136,7 +136,7 @@ pub struct ApiConfig {
 /// Bounds for plugins.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct PluginConfig {
-    /// The most time for one call, in seconds.
+    /// The most time for one call that shapes or parses, in seconds; ten times that for others.
     pub timeout_s: f64,
     /// The most memory for one instance, in MiB.
     pub memory_mib: u64,
