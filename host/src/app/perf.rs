@@ -102,6 +102,7 @@ impl Run {
                 secrets: secrets.clone(),
             };
             let (end, failed) = run_stage(engine_parts, &self.stage_spec(&header.run_id, stage), &self.stop);
+            outputs.catch_up();
             ended.push((stage.clone(), end));
             failure = failed;
             if failure.is_some() {
