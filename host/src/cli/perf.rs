@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 use serde_json::{Map, Value, json};
 
+use crate::api::{self, EndpointSpec};
 use crate::config::{
     ApiConfig, Config, ConnectionConfig, Header, LoadConfig, OutputConfig, PluginConfig, Problem,
     PromptConfig, Warmup,
@@ -18,7 +19,8 @@ pub struct PerfArgs {
     /// Model name as the server knows it
     #[arg(long, help_heading = "Model and API")]
     model: Option<String>,
-    /// API of the server: a built-in name, or a .wasm component
+    /// API of the server: anthropic, dashscope, ollama, openai, openai_embedding, openai_rerank,
+    /// openai_responses, tgi, or a .wasm component
     #[arg(long, default_value = "openai", help_heading = "Model and API")]
     api: String,
     /// Options of the API's own, as a JSON object or @FILE
@@ -104,7 +106,7 @@ pub struct PerfArgs {
     /// Tokens that all random prompts begin with, on top of their length
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Prompts")]
     prefix_length: u64,
-    /// Send prompts as chats [default: if --url ends with chat/completions]
+    /// Send prompts as chats [default: if the API takes chats; openai by its URL]
     #[arg(long, overrides_with = "no_apply_chat_template", help_heading = "Prompts")]
     apply_chat_template: bool,
     /// Send prompts as plain text
@@ -243,6 +245,7 @@ impl PerfArgs {
                     _ => (self.max_tokens[0], self.max_tokens[0]),
                 },
                 stream,
+                extra_fields: extra_args.keys().cloned().collect(),
                 parameters: self.parameters(stream, extra_args),
             },
             plugins: PluginConfig { timeout_s: self.plugin_timeout, memory_mib: self.plugin_memory },
@@ -260,8 +263,13 @@ impl PerfArgs {
     }
 
     fn chat_template(&self) -> bool {
-        let by_url = self.url.trim_matches('/').ends_with("chat/completions");
-        self.apply_chat_template || (by_url && !self.no_apply_chat_template)
+        let endpoint = EndpointSpec {
+            api: &self.api,
+            url: &self.url,
+            stream: !self.no_stream,
+            tokenize_prompt: self.tokenize_prompt,
+        };
+        self.apply_chat_template || (api::takes_chats(&endpoint) && !self.no_apply_chat_template)
     }
 
     /// The body's fields under their names on the wire, in the order the baseline sends them.
@@ -417,6 +425,9 @@ mod tests {
         assert!(config("--model m").unwrap().prompt.apply_chat_template);
         assert!(!config("--model m --no-apply-chat-template").unwrap().prompt.apply_chat_template);
         assert!(!config("--model m --url http://h/v1/completions").unwrap().prompt.apply_chat_template);
+        assert!(config("--model m --url http://h:8000").unwrap().prompt.apply_chat_template);
+        assert!(config("--model m --url http://h --api anthropic").unwrap().prompt.apply_chat_template);
+        assert!(!config("--model m --api rerank").unwrap().prompt.apply_chat_template);
         assert!(
             config("--model m --url http://h/x --apply-chat-template").unwrap().prompt.apply_chat_template
         );
