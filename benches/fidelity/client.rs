@@ -7,7 +7,7 @@ use tickrate::output::{recover, stored};
 use tickrate::record::{RequestRecord, StageEnd};
 
 use crate::BenchError;
-use crate::launch::{self, Cores, Usage};
+use crate::launch::{self, Cores, Standing, Usage};
 use crate::truth::Seen;
 
 /// What every request asks.
@@ -38,7 +38,13 @@ pub struct Ran {
 }
 
 /// Runs `tickrate perf` against `url` and reads its records.
-pub fn run(url: &str, load: &Load, cores: &Cores, nice: i32, folder: &Path) -> Result<Ran, BenchError> {
+pub fn run(
+    url: &str,
+    load: &Load,
+    cores: &Cores,
+    standing: Standing,
+    folder: &Path,
+) -> Result<Ran, BenchError> {
     let outputs = folder.join("outputs");
     let _ = std::fs::remove_dir_all(&outputs);
     let mut arguments: Vec<OsString> = format!(
@@ -56,7 +62,7 @@ pub fn run(url: &str, load: &Load, cores: &Cores, nice: i32, folder: &Path) -> R
     }
     arguments.extend(load.flags.iter().map(OsString::from));
     let program = Path::new(env!("CARGO_BIN_EXE_tickrate"));
-    let usage = launch::measured(program, &arguments, cores, nice, folder)?;
+    let usage = launch::measured(program, &arguments, cores, standing, folder)?;
     let file = recover::find_records(&outputs).pop().ok_or(BenchError::Records)?;
     let stored = stored::read(&file).map_err(|_| BenchError::Records)?;
     let (origin_ns, end) = (stored.run.clock_origin_ns, stored.end);
@@ -73,6 +79,7 @@ impl Ran {
     fn seen_in(&self, record: &RequestRecord) -> Option<Seen> {
         Some(Seen {
             request_id: record.key.request_id.clone(),
+            sent_ns: record.sent?.0 + self.origin_ns,
             first_token_ns: record.first_token?.0 + self.origin_ns,
             ttft_ms: record.ttft_ms?,
             latency_ms: record.latency_ms?,

@@ -1,6 +1,7 @@
 //! The floor: what a program can know that does nothing but read. One thread, one epoll, one read
 //! at a time and a stamp after each; what the bytes mean is found out when all of them are there.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::net::TcpStream;
@@ -8,11 +9,12 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::process::ExitCode;
 
+use serde::Deserialize;
 use tickrate::clock::monotonic_ns;
 
 use crate::BenchError;
 use crate::client::Load;
-use crate::launch::{self, Cores, Usage};
+use crate::launch::{self, Cores, Standing, Usage};
 use crate::truth::Seen;
 
 /// The first argument of the process that is the raw reader.
@@ -23,7 +25,7 @@ pub fn run(
     url: &str,
     load: &Load,
     cores: &Cores,
-    nice: i32,
+    standing: Standing,
     folder: &Path,
 ) -> Result<(Vec<Seen>, Usage), BenchError> {
     let this = std::env::current_exe().map_err(BenchError::system("find this program"))?;
@@ -31,7 +33,7 @@ pub fn run(
     let numbers = [load.streams as u64, load.requests, u64::from(load.max_tokens)];
     let mut arguments = vec![OsString::from(FLOOR), out.clone().into(), url.into()];
     arguments.extend(numbers.map(|number| OsString::from(number.to_string())));
-    let usage = launch::measured(&this, &arguments, cores, nice, folder)?;
+    let usage = launch::measured(&this, &arguments, cores, standing, folder)?;
     let text = std::fs::read_to_string(&out).map_err(BenchError::system("read the raw reader's times"))?;
     Ok((text.lines().filter_map(seen_from).collect(), usage))
 }
@@ -43,6 +45,7 @@ fn seen_from(line: &str) -> Option<Seen> {
     let ms = |ns: i64| ns as f64 / 1e6;
     Some(Seen {
         request_id: id.to_string(),
+        sent_ns: sent,
         first_token_ns: *tokens.first()?,
         ttft_ms: ms(tokens.first()? - sent),
         latency_ms: ms(tokens.last()? - sent),
@@ -163,6 +166,25 @@ fn read_all(address: &str, streams: usize, requests: u64, max_tokens: u64) -> io
     Ok(done)
 }
 
+/// As much of an event as tells whether it has output.
+#[derive(Deserialize)]
+struct Event<'a> {
+    #[serde(borrow)]
+    choices: Vec<Choice<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    #[serde(borrow)]
+    delta: Delta<'a>,
+}
+
+#[derive(Deserialize)]
+struct Delta<'a> {
+    #[serde(borrow)]
+    content: Option<Cow<'a, str>>,
+}
+
 /// Writes, for each request, its id, when it was sent and when each token was there.
 fn write_all(out: &str, exchanges: &[Exchange]) -> io::Result<()> {
     let mut file = io::BufWriter::new(std::fs::File::create(out)?);
@@ -188,10 +210,8 @@ fn token_times(exchange: &Exchange) -> Vec<i64> {
         let end = start + length;
         at = end + 2;
         while marks.next_if(|mark| mark.1 < at).is_some() {}
-        let Ok(json) = serde_json::from_slice::<serde_json::Value>(&exchange.bytes[start..end]) else {
-            continue;
-        };
-        let content = json["choices"][0]["delta"]["content"].as_str();
+        let Ok(event) = serde_json::from_slice::<Event>(&exchange.bytes[start..end]) else { continue };
+        let content = event.choices.first().and_then(|choice| choice.delta.content.as_deref());
         if let (Some(1..), Some(mark)) = (content.map(str::len), marks.peek()) {
             times.push(mark.0);
         }

@@ -3,7 +3,8 @@
 //! into `docs/accuracy.md`, how far from the truth each of them is and what it costs.
 //!
 //! ```text
-//! cargo bench --bench fidelity -- [--quick] [--write] [--rounds N] [--streams A,B] [--nice N] [--plugin FILE]
+//! cargo bench --bench fidelity -- [--quick] [--write] [--rounds N] [--streams A,B] [--itl MS,MS]
+//!                                 [--matrix-only] [--shield] [--plugin FILE]
 //! ```
 
 mod client;
@@ -19,7 +20,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::launch::Cores;
+use crate::launch::{Cores, Standing};
 use crate::matrix::Bench;
 
 /// Why the bench could not be run.
@@ -68,7 +69,7 @@ pub struct Options {
     rounds: usize,
     streams: Vec<usize>,
     itls: Vec<u32>,
-    nice: i32,
+    standing: Standing,
     plugin: Option<PathBuf>,
     matrix_only: bool,
 }
@@ -82,7 +83,7 @@ impl Options {
             rounds: 0,
             streams: Vec::new(),
             itls: Vec::new(),
-            nice: 0,
+            standing: Standing::Plain,
             plugin: Some(plugin).filter(|plugin| plugin.exists()),
             matrix_only: false,
         };
@@ -97,7 +98,7 @@ impl Options {
                 "--write" => options.write = true,
                 "--matrix-only" => options.matrix_only = true,
                 "--rounds" => options.rounds = value()?.parse().map_err(|_| wrong())?,
-                "--nice" => options.nice = value()?.parse().map_err(|_| wrong())?,
+                "--shield" => options.standing = Standing::Shielded,
                 "--plugin" => options.plugin = Some(value()?.into()),
                 "--streams" => options.streams = list(&value()?).ok_or_else(wrong)?,
                 "--itl" => options.itls = list(&value()?).ok_or_else(wrong)?,

@@ -5,7 +5,7 @@ use std::path::Path;
 use tickrate::record::RequestRecord;
 
 use crate::client::{self, Load, Ran};
-use crate::launch::{Cores, Usage};
+use crate::launch::{Cores, Standing, Usage};
 use crate::server::{Server, ServerSpec};
 use crate::truth::{self, Errors, Seen, Spread, Truth};
 use crate::{BenchError, Options, floor};
@@ -85,6 +85,7 @@ pub struct Results {
     pub cores: usize,
     pub rounds: usize,
     pub realtime: bool,
+    pub shielded: bool,
     pub cells: Vec<Cell>,
     pub saturated: Option<Cell>,
     pub several: Option<SeveralTokens>,
@@ -110,6 +111,7 @@ impl Bench<'_> {
             cores: self.cores.count(),
             rounds: self.options.rounds,
             realtime: true,
+            shielded: self.options.standing == Standing::Shielded,
             cells: Vec::new(),
             saturated: None,
             several: None,
@@ -172,16 +174,16 @@ impl Bench<'_> {
         url: &str,
         load: &Load,
     ) -> Result<(Vec<Seen>, Usage, (f64, f64)), BenchError> {
-        let (cores, nice, folder) = (&self.cores, self.options.nice, self.folder);
+        let (cores, standing, folder) = (&self.cores, self.options.standing, self.folder);
         let plugin = match reader {
             Reader::Floor => {
-                let (seen, usage) = floor::run(url, load, cores, nice, folder)?;
+                let (seen, usage) = floor::run(url, load, cores, standing, folder)?;
                 return Ok((seen, usage, (f64::NAN, 0.0)));
             }
             Reader::Native => None,
             Reader::Plugin => self.options.plugin.clone(),
         };
-        let ran = client::run(url, &Load { plugin, ..load.clone() }, cores, nice, folder)?;
+        let ran = client::run(url, &Load { plugin, ..load.clone() }, cores, standing, folder)?;
         let health = ran.end.as_ref().map(|end| &end.health);
         let trust = health.and_then(|health| health.trust_ms).unwrap_or(f64::NAN);
         let limited = health.is_some_and(|health| health.client_limited);
@@ -190,7 +192,7 @@ impl Bench<'_> {
 
     fn one_run(&self, server: &ServerSpec, load: &Load) -> Result<(Ran, Truth), BenchError> {
         let running = Server::start(server, &self.cores, self.folder)?;
-        let ran = client::run(&running.url, load, &self.cores, self.options.nice, self.folder)?;
+        let ran = client::run(&running.url, load, &self.cores, self.options.standing, self.folder)?;
         Ok((ran, truth::read(&running.stop()?)?))
     }
 
@@ -257,6 +259,7 @@ fn median(rounds: &[Figures]) -> Figures {
         errors: Errors {
             ttft: spread(&|figures| figures.errors.ttft),
             lateness: spread(&|figures| figures.errors.lateness),
+            way: spread(&|figures| figures.errors.way),
             itl: spread(&|figures| figures.errors.itl),
             latency: spread(&|figures| figures.errors.latency),
             wrong: rounds.iter().map(|figures| figures.errors.wrong).sum(),
@@ -275,9 +278,10 @@ fn line(figures: &Figures) -> String {
     let spread = |spread: Spread| format!("{:.3}/{:.3}/{:.2}", spread.p50, spread.p99, spread.max);
     let Figures { errors, .. } = figures;
     format!(
-        "ttft {}  late {}  itl {}  latency {}  load {:.1} %  {:.0} tok/s  {:.2} µs/tok  {:.0} MiB  trust {:.2}  wrong {}",
+        "ttft {}  late {}  way {}  itl {}  latency {}  load {:.1} %  {:.0} tok/s  {:.2} µs/tok  {:.0} MiB  trust {:.2}  wrong {}",
         spread(errors.ttft),
         spread(errors.lateness),
+        spread(errors.way),
         spread(errors.itl),
         spread(errors.latency),
         figures.delivered * 100.0,

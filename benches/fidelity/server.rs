@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::BenchError;
-use crate::launch::{self, Cores};
+use crate::launch::{self, Cores, Standing};
 
 /// What the server is to do.
 #[derive(Debug, Clone)]
@@ -41,9 +41,7 @@ pub struct Server {
     pub realtime: bool,
 }
 
-/// The niceness of a server that cannot have, or should not have, real-time priority.
-const NICE: i32 = -15;
-/// Its priority among real-time threads.
+/// The server's priority among real-time threads.
 const PRIORITY: i32 = 50;
 
 impl Server {
@@ -53,7 +51,7 @@ impl Server {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tickrate"));
         command.args(["sim", "--port", "0", "--truth"]).arg(&truth).args(&spec.flags);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
-        launch::place(&mut command, cores.server.as_slice(), NICE);
+        launch::place(&mut command, cores.server.as_slice(), Standing::Shielded);
         let mut child = command.spawn().map_err(BenchError::system("start the server"))?;
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {

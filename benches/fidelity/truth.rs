@@ -3,12 +3,13 @@
 //! All times are of the machine's monotonic clock, which the processes share. For each request:
 //!
 //! - The **error of TTFT** is the client's TTFT less the server's: first frame written − request
-//!   read. It has two parts, and both are the client's view of the wire and of itself: how late the
-//!   client stamps the first token after it was written, and how much earlier than the server has
-//!   the request the client believes it sent. A server that is busy reads a request late; that is
-//!   in the figure as well, for any client, and so every figure stands beside the raw reader's.
-//! - The **lateness of the first token** is the first part alone: the client's stamp less the
-//!   moment before the server wrote that frame.
+//!   read. It is the sum of the next two.
+//! - The **lateness of the first token**: the client's stamp less the moment before the server wrote
+//!   that frame. Nothing but the client, and the way through the kernel, is in it.
+//! - The **way of the request**: the moment when the server had read the request less the one when
+//!   the client says that it sent it. A client that stamps too early shows here, and so does a server
+//!   that is too busy to read: with many requests at the same moment that is most of it, for any
+//!   client. What a client adds is the difference to the raw reader.
 //! - The **error of an ITL** is one interval between two frames, client's less server's.
 //! - The **error of latency** is the client's less the server's: last frame written − request read.
 //!
@@ -39,6 +40,8 @@ pub struct Served {
 pub struct Seen {
     /// The value of its `X-Request-ID`.
     pub request_id: String,
+    /// When it was sent, on the monotonic clock.
+    pub sent_ns: i64,
     /// When the first token was there, on the monotonic clock.
     pub first_token_ns: i64,
     /// Its TTFT.
@@ -94,6 +97,7 @@ impl Spread {
 pub struct Errors {
     pub ttft: Spread,
     pub lateness: Spread,
+    pub way: Spread,
     pub itl: Spread,
     pub latency: Spread,
     /// Requests that the server answered and the client does not report as they were: lost ones,
@@ -103,7 +107,8 @@ pub struct Errors {
 
 /// Compares all requests.
 pub fn compare(truth: &Truth, seen: &[Seen]) -> Errors {
-    let (mut ttft, mut lateness, mut itl, mut latency) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut ttft, mut lateness, mut way) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut itl, mut latency) = (Vec::new(), Vec::new());
     for seen in seen {
         let Some(served) = truth.get(&seen.request_id) else { continue };
         let (Some(first), Some(last)) = (served.frame_ns.first(), served.frame_ns.last()) else { continue };
@@ -112,6 +117,7 @@ pub fn compare(truth: &Truth, seen: &[Seen]) -> Errors {
         }
         ttft.push(seen.ttft_ms - ms(first - served.received_ns));
         lateness.push(ms(seen.first_token_ns - first));
+        way.push(ms(served.received_ns - seen.sent_ns));
         latency.push(seen.latency_ms - ms(last - served.received_ns));
         let intervals = served.frame_ns.windows(2).map(|pair| ms(pair[1] - pair[0]));
         itl.extend(seen.itl_ms.iter().zip(intervals).map(|(seen, served)| seen - served));
@@ -120,6 +126,7 @@ pub fn compare(truth: &Truth, seen: &[Seen]) -> Errors {
         wrong: truth.len() - ttft.len(),
         ttft: Spread::of(ttft),
         lateness: Spread::of(lateness),
+        way: Spread::of(way),
         itl: Spread::of(itl),
         latency: Spread::of(latency),
     }
