@@ -24,6 +24,8 @@ pub struct Load {
     pub max_tokens: u32,
     /// A component to speak the API, instead of the built-in one.
     pub plugin: Option<PathBuf>,
+    /// The binary under test.
+    pub program: PathBuf,
     /// Further flags of `tickrate perf`.
     pub flags: Vec<String>,
 }
@@ -61,8 +63,7 @@ pub fn run(
         arguments.extend(["--api".into(), plugin.clone().into()]);
     }
     arguments.extend(load.flags.iter().map(OsString::from));
-    let program = Path::new(env!("CARGO_BIN_EXE_tickrate"));
-    let usage = launch::measured(program, &arguments, cores, standing, folder)?;
+    let usage = launch::measured(&load.program, &arguments, cores, standing, folder)?;
     let file = recover::find_records(&outputs).pop().ok_or(BenchError::Records)?;
     let stored = stored::read(&file).map_err(|_| BenchError::Records)?;
     let (origin_ns, end) = (stored.run.clock_origin_ns, stored.end);

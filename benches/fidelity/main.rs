@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! cargo bench --bench fidelity -- [--quick] [--write] [--rounds N] [--streams A,B] [--itl MS,MS]
-//!                                 [--matrix-only] [--shield] [--plugin FILE]
+//!                                 [--matrix-only] [--shield] [--plugin FILE] [--program FILE]
 //! ```
 
 mod client;
@@ -71,6 +71,8 @@ pub struct Options {
     itls: Vec<u32>,
     standing: Standing,
     plugin: Option<PathBuf>,
+    /// The binary under test: this build's, or another to compare it with.
+    program: PathBuf,
     matrix_only: bool,
 }
 
@@ -85,6 +87,7 @@ impl Options {
             itls: Vec::new(),
             standing: Standing::Plain,
             plugin: Some(plugin).filter(|plugin| plugin.exists()),
+            program: env!("CARGO_BIN_EXE_tickrate").into(),
             matrix_only: false,
         };
         let mut arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
@@ -100,6 +103,7 @@ impl Options {
                 "--rounds" => options.rounds = value()?.parse().map_err(|_| wrong())?,
                 "--shield" => options.standing = Standing::Shielded,
                 "--plugin" => options.plugin = Some(value()?.into()),
+                "--program" => options.program = value()?.into(),
                 "--streams" => options.streams = list(&value()?).ok_or_else(wrong)?,
                 "--itl" => options.itls = list(&value()?).ok_or_else(wrong)?,
                 _ => return Err(wrong()),

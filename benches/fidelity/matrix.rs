@@ -120,7 +120,7 @@ impl Bench<'_> {
         for &itl_ms in &self.options.itls {
             for &streams in &self.options.streams {
                 let each = if itl_ms > 10 { 3 } else { 4 };
-                let load = Load::of(streams, streams as u64 * each, TOKENS);
+                let load = self.load(streams, streams as u64 * each, TOKENS);
                 let ideal_s = each as f64 * (TTFT_MS + f64::from(itl_ms * (TOKENS - 1))) / 1e3;
                 let server = ServerSpec::paced(itl_ms, 1);
                 let readers = self.readers(&server, &load, ideal_s, &mut results.realtime)?;
@@ -130,7 +130,7 @@ impl Bench<'_> {
         if self.options.matrix_only {
             return Ok(results);
         }
-        let load = Load::of(16, if self.options.quick { 256 } else { 1024 }, 1024);
+        let load = self.load(16, if self.options.quick { 256 } else { 1024 }, 1024);
         let readers = self.readers(&ServerSpec::unpaced(), &load, f64::NAN, &mut true)?;
         results.saturated = Some(Cell { streams: 16, itl_ms: 0, readers });
         results.several = Some(self.several_tokens()?);
@@ -139,6 +139,11 @@ impl Bench<'_> {
             results.paced.push(self.paced(rate, seconds)?);
         }
         Ok(results)
+    }
+
+    fn load(&self, streams: usize, requests: u64, max_tokens: u32) -> Load {
+        let program = self.options.program.clone();
+        Load { streams, requests, max_tokens, plugin: None, program, flags: Vec::new() }
     }
 
     /// All readers under one load, in turn in each round, so that a busy machine meets them alike.
@@ -197,7 +202,10 @@ impl Bench<'_> {
     }
 
     fn several_tokens(&self) -> Result<SeveralTokens, BenchError> {
-        let (ran, _) = self.one_run(&ServerSpec::paced(20, 4), &Load::of(64, 256, TOKENS))?;
+        let mut load = self.load(64, 256, TOKENS);
+        let usage = r#"{"stream_options":{"include_usage":true,"continuous_usage_stats":true}}"#;
+        load.flags = vec!["--extra-args".into(), usage.into()];
+        let (ran, _) = self.one_run(&ServerSpec::paced(20, 4), &load)?;
         Ok(SeveralTokens {
             truth_ms: 5.0,
             time_per_token_ms: ran.median(|record| record.time_per_token_ms),
@@ -206,7 +214,7 @@ impl Bench<'_> {
     }
 
     fn paced(&self, rate: u32, seconds: u32) -> Result<Paced, BenchError> {
-        let mut load = Load::of(256, u64::from(rate * seconds), 1);
+        let mut load = self.load(256, u64::from(rate * seconds), 1);
         load.flags = vec!["--no-stream".into(), "--rate".into(), rate.to_string()];
         let (ran, _) = self.one_run(&ServerSpec::unpaced(), &load)?;
         let span = |at: fn(&RequestRecord) -> Option<i64>| {
@@ -221,12 +229,6 @@ impl Bench<'_> {
         let paced = Paced { asked_rps: rate, delivered: share * due / sent, lag };
         eprintln!("{paced:?}");
         Ok(paced)
-    }
-}
-
-impl Load {
-    fn of(streams: usize, requests: u64, max_tokens: u32) -> Load {
-        Load { streams, requests, max_tokens, plugin: None, flags: Vec::new() }
     }
 }
 

@@ -18,6 +18,7 @@ pub mod table;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
+use crate::priority;
 use crate::record::{Event, EventSender};
 
 /// Why an output could not do its work: one line that names the file and says what to do.
@@ -57,8 +58,11 @@ impl FanOut {
     /// [`Event::RunFinished`] or once all senders are gone.
     pub fn start(outputs: Vec<Box<dyn Output>>) -> std::io::Result<(EventSender, FanOut)> {
         let (sender, receiver) = sync_channel(QUEUE);
-        let thread =
-            std::thread::Builder::new().name("outputs".into()).spawn(move || fan_out(outputs, &receiver))?;
+        let thread = std::thread::Builder::new().spawn(move || {
+            // The threads that outputs start stand where this one does.
+            priority::stand_back("outputs");
+            fan_out(outputs, &receiver)
+        })?;
         Ok((EventSender::new(sender), FanOut { thread }))
     }
 
