@@ -41,15 +41,20 @@ impl Cores {
 pub enum Standing {
     /// As any other.
     Plain,
-    /// Before them, as far as a process can be that is not of a real-time class: it stands for a
-    /// machine on which nothing else runs.
+    /// Before them, as far as a process can be that is not of a real-time class.
+    Favoured,
+    /// Of a real-time class: it stands for a machine on which nothing else runs. tickrate's threads
+    /// that read keep the class, and its others leave it.
     Shielded,
 }
 
-/// The niceness of a shielded process.
+/// The niceness of a favoured process.
 const NICE: i32 = -19;
 /// The slice that it asks for, the shortest there is: who asks for short ones is let in sooner.
 const SLICE_NS: u64 = 100_000;
+
+/// The priority of a shielded process among real-time ones: below the server's.
+const PRIORITY: i32 = 10;
 
 /// The parameters of `sched_setattr`.
 #[repr(C)]
@@ -80,6 +85,11 @@ pub fn place(command: &mut Command, cores: &[usize], standing: Standing) {
             unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set) };
         }
         if standing == Standing::Shielded {
+            let parameters = libc::sched_param { sched_priority: PRIORITY };
+            // SAFETY: the parameters are valid for the call.
+            unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &parameters) };
+        }
+        if standing == Standing::Favoured {
             let attributes = SchedulingAttributes {
                 size: size_of::<SchedulingAttributes>() as u32,
                 policy: libc::SCHED_OTHER as u32,

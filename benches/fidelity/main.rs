@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! cargo bench --bench fidelity -- [--quick] [--write] [--rounds N] [--streams A,B] [--itl MS,MS]
-//!                                 [--matrix-only] [--shield] [--plugin FILE] [--program FILE]
+//!                                 [--matrix-only] [--shield] [--best] [--plugin FILE] [--program FILE]
 //! ```
 
 mod client;
@@ -74,6 +74,8 @@ pub struct Options {
     /// The binary under test: this build's, or another to compare it with.
     program: PathBuf,
     matrix_only: bool,
+    /// Whether the best round counts for each figure, and not the one in the middle.
+    best: bool,
 }
 
 impl Options {
@@ -89,6 +91,7 @@ impl Options {
             plugin: Some(plugin).filter(|plugin| plugin.exists()),
             program: env!("CARGO_BIN_EXE_tickrate").into(),
             matrix_only: false,
+            best: false,
         };
         let mut arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
         while let Some(flag) = arguments.next() {
@@ -100,6 +103,7 @@ impl Options {
                 "--quick" => options.quick = true,
                 "--write" => options.write = true,
                 "--matrix-only" => options.matrix_only = true,
+                "--best" => options.best = true,
                 "--rounds" => options.rounds = value()?.parse().map_err(|_| wrong())?,
                 "--shield" => options.standing = Standing::Shielded,
                 "--plugin" => options.plugin = Some(value()?.into()),

@@ -32,7 +32,7 @@ impl Reader {
     }
 }
 
-/// What one reader did under one load: the median over the rounds for each figure.
+/// What one reader did under one load: for each figure the median, or the best, of the rounds.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Figures {
     pub errors: Errors,
@@ -84,6 +84,7 @@ pub struct Paced {
 pub struct Results {
     pub cores: usize,
     pub rounds: usize,
+    pub best: bool,
     pub realtime: bool,
     pub shielded: bool,
     pub cells: Vec<Cell>,
@@ -110,6 +111,7 @@ impl Bench<'_> {
         let mut results = Results {
             cores: self.cores.count(),
             rounds: self.options.rounds,
+            best: self.options.best,
             realtime: true,
             shielded: self.options.standing == Standing::Shielded,
             cells: Vec::new(),
@@ -170,7 +172,8 @@ impl Bench<'_> {
                 taken.push(figures);
             }
         }
-        Ok(readers.into_iter().zip(taken.iter().map(|taken| median(taken))).collect())
+        let best = self.options.best;
+        Ok(readers.into_iter().zip(taken.iter().map(|taken| put_together(taken, best))).collect())
     }
 
     fn read(
@@ -245,17 +248,24 @@ fn figures(truth: &Truth, seen: &[Seen], usage: Usage, trust: (f64, f64), ideal_
     }
 }
 
-/// The median of each figure alone. Requests that were reported wrongly are added up.
-fn median(rounds: &[Figures]) -> Figures {
-    let middle = |of: &dyn Fn(&Figures) -> f64| {
+/// The median of each figure alone, or the best of each. Requests that were reported wrongly are
+/// added up.
+fn put_together(rounds: &[Figures], best: bool) -> Figures {
+    let sorted = |of: &dyn Fn(&Figures) -> f64| {
         let mut values: Vec<f64> = rounds.iter().map(of).collect();
         values.sort_unstable_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+        values
     };
+    let lowest_or = |of: &dyn Fn(&Figures) -> f64, best: bool| {
+        let values = sorted(of);
+        values.get(if best { 0 } else { values.len() / 2 }).copied().unwrap_or(f64::NAN)
+    };
+    let usual = |of: &dyn Fn(&Figures) -> f64| lowest_or(of, best);
+    let highest = |of: &dyn Fn(&Figures) -> f64| -lowest_or(&|figures| -of(figures), best);
     let spread = |of: &dyn Fn(&Figures) -> Spread| Spread {
-        p50: middle(&|figures| of(figures).p50),
-        p99: middle(&|figures| of(figures).p99),
-        max: middle(&|figures| of(figures).max),
+        p50: usual(&|figures| of(figures).p50),
+        p99: usual(&|figures| of(figures).p99),
+        max: usual(&|figures| of(figures).max),
     };
     Figures {
         errors: Errors {
@@ -266,12 +276,12 @@ fn median(rounds: &[Figures]) -> Figures {
             latency: spread(&|figures| figures.errors.latency),
             wrong: rounds.iter().map(|figures| figures.errors.wrong).sum(),
         },
-        delivered: middle(&|figures| figures.delivered),
-        tokens_per_s: middle(&|figures| figures.tokens_per_s),
-        cpu_us: middle(&|figures| figures.cpu_us),
-        rss_mib: middle(&|figures| figures.rss_mib),
-        trust_ms: middle(&|figures| figures.trust_ms),
-        limited: middle(&|figures| figures.limited),
+        delivered: highest(&|figures| figures.delivered),
+        tokens_per_s: highest(&|figures| figures.tokens_per_s),
+        cpu_us: usual(&|figures| figures.cpu_us),
+        rss_mib: usual(&|figures| figures.rss_mib),
+        trust_ms: usual(&|figures| figures.trust_ms),
+        limited: usual(&|figures| figures.limited),
     }
 }
 

@@ -51,7 +51,7 @@ impl Server {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tickrate"));
         command.args(["sim", "--port", "0", "--truth"]).arg(&truth).args(&spec.flags);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
-        launch::place(&mut command, cores.server.as_slice(), Standing::Shielded);
+        launch::place(&mut command, cores.server.as_slice(), Standing::Favoured);
         let mut child = command.spawn().map_err(BenchError::system("start the server"))?;
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {

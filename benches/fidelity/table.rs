@@ -23,12 +23,14 @@ pub fn write(document: &Path, text: &str) -> Result<(), BenchError> {
 pub fn render(results: &Results) -> String {
     let mut out = String::new();
     let realtime = if results.realtime { "with" } else { "without" };
-    let shielded = if results.shielded { ", the clients put before other work" } else { "" };
+    let shielded = if results.shielded { ", the client before other work on the other" } else { "" };
     let _ = writeln!(
         out,
-        "{} cores; the server alone on one of them, {realtime} real-time priority{shielded}. Median of {} \
+        "{} cores; the server alone on one of them, {realtime} real-time priority{shielded}. {} of {} \
          rounds.\n",
-        results.cores, results.rounds
+        results.cores,
+        if results.best { "Best" } else { "Median" },
+        results.rounds
     );
     out.push_str(&errors(&results.cells));
     out.push('\n');

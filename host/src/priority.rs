@@ -31,13 +31,18 @@ pub fn come_first(name: &str) {
 }
 
 /// Gives the calling thread a name that profilers show, and a lower priority than it was started
-/// with, so that its work yields to the reading of sockets.
+/// with, so that its work yields to the reading of sockets. Where the process was given a real-time
+/// class (`chrt -f 10 tickrate perf …`), the readers keep it and this thread leaves it.
 pub fn stand_back(name: &str) {
     set_name(name);
     /// A third of the share of a thread that stands where the process was started.
     const LOWER_BY: libc::c_int = 5;
     // SAFETY: plain system calls; on Linux they concern the calling thread alone.
     unsafe {
+        if matches!(libc::sched_getscheduler(0), libc::SCHED_FIFO | libc::SCHED_RR) {
+            let plain = libc::sched_param { sched_priority: 0 };
+            libc::sched_setscheduler(0, libc::SCHED_OTHER, &plain);
+        }
         let nice = libc::getpriority(libc::PRIO_PROCESS, 0);
         libc::setpriority(libc::PRIO_PROCESS, 0, (nice + LOWER_BY).min(19));
     }
