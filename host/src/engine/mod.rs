@@ -25,6 +25,7 @@ use self::settle::{Settled, Settler};
 use self::worker::{Phase, Worker};
 use crate::clock::Clock;
 use crate::contract::{Api, Dataset, PartError, TokenCounter, Transport};
+use crate::priority;
 use crate::record::{Event, EventSender, StageEnd, StageHeader, StopReason};
 use crate::units::Nanos;
 
@@ -128,7 +129,13 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
     let mut vitals = Vitals::default();
     let started = std::thread::scope(|scope| {
         let settlers: Vec<_> = (0..spec.settlers.max(1))
-            .map(|_| scope.spawn(|| quietly(|| settler.run(&settled_out))))
+            .map(|index| {
+                let (settler, settled_out) = (&settler, &settled_out);
+                scope.spawn(move || {
+                    priority::stand_back(&format!("settler-{index}"));
+                    settler.run(settled_out)
+                })
+            })
             .collect();
         let running: Vec<_> = (0..workers)
             .map(|index| {
@@ -145,6 +152,7 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
             .collect();
         drop(settled_in);
         let feeder = scope.spawn(|| {
+            priority::stand_back("feeder");
             let arrivals = (spec.arrivals, spec.seed);
             if let Err(error) = feed(&mut preparer, feeds, arrivals, stop) {
                 failure.note(EngineError::Dataset(error));
@@ -228,6 +236,7 @@ fn run_worker(
     gates: &[Barrier],
     failure: &FirstFailure,
 ) -> Option<health::WorkerReport> {
+    priority::come_first(&format!("worker-{}", worker.index));
     let mut passed = 0;
     let mut enter = |index: usize| {
         gates[index].wait();
@@ -274,14 +283,6 @@ fn wait_until_ready(phase: &Phase, ready: usize, stop: &StopSignal) {
     while phase.prepared.len() < ready && !phase.prepared.is_closed() && !stop.draining() {
         std::thread::sleep(Duration::from_millis(1));
     }
-}
-
-/// Does work at a lower priority than the workers', so that parsing yields to reading.
-fn quietly<T>(work: impl FnOnce() -> T) -> T {
-    // SAFETY: a plain system call; on Linux it concerns the calling thread alone. Where it is
-    // refused, the priority stays as it was.
-    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 5) };
-    work()
 }
 
 #[cfg(test)]
