@@ -2,7 +2,7 @@
 
 use tickrate::sim::SimSpec;
 
-use crate::running::{data, perf, sim};
+use crate::running::{Run, command, data, perf, sim};
 
 fn chat(url: &str) -> String {
     format!("{url}/v1/chat/completions")
@@ -82,4 +82,53 @@ fn a_sweep_writes_everything_and_its_counts_are_the_servers() {
     assert_eq!(summary["Total Requests"], 8);
     assert_eq!(summary["Success Requests"], 8);
     assert_eq!(summary["Avg Output Tokens"], 16.0);
+}
+
+#[test]
+fn an_open_loop_over_two_servers_counts_goodput_and_retries() {
+    let slow = SimSpec { ttft: "30".parse().unwrap(), ..SimSpec::default() };
+    let broken = SimSpec { faults: vec!["http_503:1".parse().unwrap()], ..SimSpec::default() };
+    let (good, bad) = (sim(slow), sim(broken));
+    let (first, second) = (chat(&good.url()), chat(&bad.url()));
+    let folder = tempfile::tempdir().unwrap();
+    let output = command(
+        folder.path(),
+        &first,
+        &[
+            "--url",
+            &second,
+            "--prompt",
+            "hi",
+            "--open-loop",
+            "--rate",
+            "100",
+            "--number",
+            "20",
+            "--max-tokens",
+            "4",
+            "--no-test-connection",
+            "--retries",
+            "1",
+            "--goodput",
+            "ttft:10000",
+            "latency:1",
+            "--seed",
+            "3",
+        ],
+    )
+    .output()
+    .unwrap();
+    let run = Run { folder, output };
+    assert_eq!(run.code(), Some(0), "{}", run.printed());
+    let records = run.records();
+    let (ok, failed): (Vec<_>, Vec<_>) = records.iter().partition(|record| record.ok());
+    assert_eq!((ok.len(), failed.len()), (10, 20), "half go to each server, and each failure is tried twice");
+    assert_eq!(failed.iter().filter(|record| record.key.attempt == 2).count(), 10);
+    for record in &records {
+        let target = &record.labels.iter().find(|(name, _)| name == "target").unwrap().1;
+        assert_eq!(target, if record.ok() { good.url() } else { bad.url() }.as_str());
+    }
+    let summary = run.json("rate_100_number_20/summary.json");
+    assert_eq!(summary["Good Requests (%)"], 0.0, "no request is done within a millisecond");
+    assert_eq!(summary["Concurrency"], serde_json::Value::Null);
 }

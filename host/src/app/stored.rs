@@ -51,7 +51,7 @@ pub fn report(folder: &Path) -> Result<Exit, AppError> {
 
 fn summarise(file: &Path) -> Result<(RunHeader, StageSummary), OutputError> {
     let stored = stored::read(file)?;
-    let mut accumulator = StageAccumulator::new(&stored.stage.folder);
+    let mut accumulator = StageAccumulator::new(&stored.stage);
     for record in stored.records {
         accumulator.push(&record?);
     }
