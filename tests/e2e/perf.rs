@@ -132,3 +132,39 @@ fn an_open_loop_over_two_servers_counts_goodput_and_retries() {
     assert_eq!(summary["Good Requests (%)"], 0.0, "no request is done within a millisecond");
     assert_eq!(summary["Concurrency"], serde_json::Value::Null);
 }
+
+/// The simulator has 6 slots; the seventh request waits for one, so that the TTFT doubles there.
+#[test]
+fn sla_auto_tune_finds_the_number_of_slots() {
+    let server = sim(SimSpec {
+        ttft: "200".parse().unwrap(),
+        itl: "5".parse().unwrap(),
+        slots: 6,
+        ..SimSpec::default()
+    });
+    let run = perf(
+        &chat(&server.url()),
+        &[
+            "--prompt",
+            "hi",
+            "--max-tokens",
+            "40",
+            "--sla-auto-tune",
+            "--sla-params",
+            "[{\"p99_ttft\": \"<=350ms\"}]",
+            "--sla-num-runs",
+            "1",
+            "--parallel",
+            "2",
+            "--sla-number-multiplier",
+            "3",
+            "--sla-upper-bound",
+            "32",
+        ],
+    );
+    assert_eq!(run.code(), Some(0), "{}", run.printed());
+    let found = run.json("sla_summary.json");
+    assert_eq!(found["answers"][0]["best"], 6, "{}", run.printed());
+    assert!(run.stdout().contains("SLA Auto-tune Summary:"), "{}", run.stdout());
+    assert!(run.path().join("sla_parallel_8_run_1/requests.parquet").exists());
+}

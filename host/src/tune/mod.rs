@@ -31,6 +31,8 @@ pub struct SlaSpec {
     pub variable: SlaVariable,
     /// The promises: each group is searched for on its own.
     pub groups: Vec<Vec<Criterion>>,
+    /// What was read of them in a way that should be said aloud.
+    pub notes: Vec<String>,
     /// How often each load is measured.
     pub runs: u32,
     /// The lowest load to try.

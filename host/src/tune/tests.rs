@@ -9,6 +9,7 @@ fn spec(criteria: Value, runs: u32) -> SlaSpec {
     SlaSpec {
         variable: SlaVariable::Parallel,
         groups: Criteria::parse(&criteria).unwrap().groups,
+        notes: Vec::new(),
         runs,
         lower: 1,
         upper: 64,
