@@ -1,4 +1,16 @@
 //! End to end: the real binary against real servers over real sockets.
 
+mod flags;
+mod folders;
+mod interrupts;
 mod perf;
+mod python;
+mod raw_server;
+mod real_server;
+mod report;
+mod requests;
 mod running;
+mod secrets;
+mod servers;
+mod streams;
+mod words;
