@@ -14,9 +14,15 @@ impl<T> Slot<T> {
         Slot(RefCell::new(None))
     }
 
-    /// Keeps what opening it gave.
-    pub fn open(&self, opened: Result<T, PluginError>) -> Result<(), PluginError> {
-        *self.0.borrow_mut() = Some(opened?);
+    /// Opens it, and from then on reports its panics: without this a plugin for
+    /// `wasm32-unknown-unknown` would die without a word.
+    pub fn open(&self, open: impl FnOnce() -> Result<T, PluginError>) -> Result<(), PluginError> {
+        #[cfg(target_arch = "wasm32")]
+        std::panic::set_hook(Box::new(|panic| {
+            let text = panic.to_string().replace('\n', " ");
+            crate::host::log(crate::host::Level::Error, &text);
+        }));
+        *self.0.borrow_mut() = Some(open()?);
         Ok(())
     }
 
@@ -92,7 +98,7 @@ macro_rules! __export_plugin {
                     ($schema).into()
                 }
             }
-            $crate::bindings::info::export_info!(Info with_types_in $crate::bindings::info);
+    $crate::bindings::info::export_info!(Info with_types_in $crate::bindings::info);
         };
     };
     (api: $api:ty) => {
@@ -103,7 +109,7 @@ macro_rules! __export_plugin {
             struct Export;
             impl $crate::bindings::api::exports::tickrate::plugin::api::Guest for Export {
                 fn open(config: $crate::RunConfig) -> ::core::result::Result<(), $crate::PluginError> {
-                    OPEN.with(|slot| slot.open(<$api as $crate::Api>::open(config)))
+                    OPEN.with(|slot| slot.open(|| <$api as $crate::Api>::open(config)))
                 }
                 fn shape(
                     turn: $crate::TurnInContext,
@@ -116,7 +122,7 @@ macro_rules! __export_plugin {
                     OPEN.with(|slot| slot.call(|api| $crate::Api::parse(api, reply)))
                 }
             }
-            $crate::bindings::api::export_api!(Export with_types_in $crate::bindings::api);
+    $crate::bindings::api::export_api!(Export with_types_in $crate::bindings::api);
         };
     };
     (dataset: $dataset:ty) => {
@@ -127,7 +133,7 @@ macro_rules! __export_plugin {
             struct Export;
             impl $crate::bindings::dataset::exports::tickrate::plugin::dataset::Guest for Export {
                 fn open(config: $crate::RunConfig) -> ::core::result::Result<(), $crate::PluginError> {
-                    OPEN.with(|slot| slot.open(<$dataset as $crate::Dataset>::open(config)))
+                    OPEN.with(|slot| slot.open(|| <$dataset as $crate::Dataset>::open(config)))
                 }
                 fn next(
                     at_most: u32,
@@ -136,7 +142,7 @@ macro_rules! __export_plugin {
                     OPEN.with(|slot| slot.call(|dataset| $crate::Dataset::next(dataset, at_most)))
                 }
             }
-            $crate::bindings::dataset::export_dataset!(Export with_types_in $crate::bindings::dataset);
+    $crate::bindings::dataset::export_dataset!(Export with_types_in $crate::bindings::dataset);
         };
     };
 }

@@ -6,6 +6,8 @@ use std::process::Output;
 use crate::raw_server::RawServer;
 use crate::running::{command, data, tickrate};
 
+const SECRET: &str = "sk-very-secret-1234";
+
 /// What a bad command line says, with what differs between two runs of the tests replaced.
 fn told(folder: &Path, url: &str, output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -29,8 +31,8 @@ fn bad_flags_are_told_in_a_line_each_before_any_request() {
         &["--parallel", "0", "--number", "0"],
         &["--number", "many"],
         &["--no-such-flag"],
-        &["--api", "nonsense"],
-        &["--api", "missing.wasm"],
+        &["--api", "nonsense", "--prompt", "hello"],
+        &["--api", "missing.wasm", "--prompt", "hello"],
         &["--dataset", "nonsense"],
         &["--dataset", "random"],
         &["--dataset", "line_by_line"],
@@ -47,7 +49,7 @@ fn bad_flags_are_told_in_a_line_each_before_any_request() {
         &["--tokenizer-path", "no-tokenizer"],
         &["--tokenizer-path", "empty.txt"],
         &["--tokenize-prompt"],
-        &["--headers", "X-Fine=yes", "sk-very-secret-1234"],
+        &["--headers", "X-Fine=yes", SECRET],
         &["--headers", "X Secret=sk-very-secret-1234"],
         &["--headers", "X-Key=sk-very-secret-1234\nX-Other: 1"],
         &["--headers", "A=1", "a=2"],
@@ -65,10 +67,10 @@ fn bad_flags_are_told_in_a_line_each_before_any_request() {
         let said = told(folder.path(), &url, &output);
         let code = output.status.code();
         assert_eq!(code, Some(2), "{flags:?}\n{said}\n{}", String::from_utf8_lossy(&output.stdout));
-        assert!(!said.contains("sk-very-secret-1234"), "{flags:?}: {said}");
+        assert!(!said.contains(SECRET), "{flags:?}: {said}");
         all += &format!("$ tickrate perf {}\n{said}", flags.join(" ").replace('\n', "\\n"));
     }
-    let all = all.replace("sk-very-secret-1234", "SECRET");
+    let all = all.replace(SECRET, "SECRET");
     insta::assert_snapshot!("bad_flags", all);
     assert_eq!(server.heard().len(), 0, "nothing may be sent");
     assert!(!folder.path().join("outputs").exists(), "a command line that cannot be used leaves no folder");

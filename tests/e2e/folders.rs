@@ -1,24 +1,38 @@
 //! Output folders: names, and what cannot be written to. All of it is found out before a request.
 
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
 use tickrate::sim::SimSpec;
 
 use crate::raw_server::RawServer;
-use crate::running::{TICKRATE, chat, command, perf_on, records, tickrate};
+use crate::running::{TICKRATE, chat, command, perf_on, records, sim, tickrate};
 
-/// Runs `tickrate perf` with a folder `out` for its outputs, after `prepare` in a shell.
-fn in_shell(folder: &Path, prepare: &str, url: &str, flags: &str) -> Output {
-    let script = format!(
-        "{prepare} exec '{TICKRATE}' perf --model tiny --url {url} --prompt hello --outputs-dir out \
-         --no-timestamp --name run {flags}"
-    );
-    Command::new("sh").args(["-c", &script]).current_dir(folder).output().unwrap()
+/// `tickrate perf` with a folder `out` for its outputs.
+fn into_out(folder: &Path, url: &str, flags: &str) -> Command {
+    let mut command = tickrate(folder, "perf --model tiny --outputs-dir out --no-timestamp --name run --url");
+    command.arg(url).args(flags.split_whitespace());
+    command
 }
 
-/// The same where `prepare` may mount file systems that nobody else sees; `None` where the system
-/// does not let us.
+/// Lets no file grow beyond `most` bytes, as a disk that is full does not.
+fn limit_files(command: &mut Command, most: u64) -> &mut Command {
+    let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
+    // SAFETY: both calls may be made between fork and exec.
+    unsafe {
+        command.pre_exec(move || {
+            libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+            match libc::setrlimit(libc::RLIMIT_FSIZE, &limit) {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            }
+        })
+    }
+}
+
+/// The same after `prepare`, which may mount file systems that nobody else sees; `None` where the
+/// system does not let us.
 fn in_namespace(folder: &Path, prepare: &str, url: &str) -> Option<Output> {
     let allowed = Command::new("unshare").args(["-rm", "true"]).status().is_ok_and(|status| status.success());
     if !allowed {
@@ -58,8 +72,8 @@ fn a_full_disk_is_found_before_the_first_request() {
 #[test]
 fn a_limit_on_file_sizes_is_found_before_the_first_request() {
     let (folder, server) = (tempfile::tempdir().unwrap(), RawServer::kind());
-    let prepare = "trap '' XFSZ; ulimit -f 64;";
-    let output = in_shell(folder.path(), prepare, &chat(&server.url()), "");
+    let mut command = into_out(folder.path(), &chat(&server.url()), "--prompt hello");
+    let output = limit_files(&mut command, 64 << 10).output().unwrap();
     assert_refused(&output, &server, "File too large (os error 27)");
 }
 
@@ -76,7 +90,7 @@ fn a_read_only_folder_is_found_before_the_first_request() {
 fn a_folder_below_a_file_is_found_before_the_first_request() {
     let (folder, server) = (tempfile::tempdir().unwrap(), RawServer::kind());
     std::fs::write(folder.path().join("out"), "a file").unwrap();
-    let output = in_shell(folder.path(), "", &chat(&server.url()), "");
+    let output = into_out(folder.path(), &chat(&server.url()), "--prompt hello").output().unwrap();
     assert_refused(&output, &server, "Not a directory (os error 20)");
 }
 
@@ -84,7 +98,8 @@ fn a_folder_below_a_file_is_found_before_the_first_request() {
 #[test]
 fn a_disk_that_fills_up_costs_only_what_came_after() {
     let folder = tempfile::tempdir().unwrap();
-    let server = crate::running::sim(SimSpec::default());
+    // Slow enough for several batches of the journal.
+    let server = sim(SimSpec { ttft: "15".parse().unwrap(), ..SimSpec::default() });
     // Prompts that do not compress, 64 KiB each: 5 MiB of journal hold about 80 of 200.
     let mut noise = 1_u64;
     let prompts: String = (0..200)
@@ -99,18 +114,10 @@ fn a_disk_that_fills_up_costs_only_what_came_after() {
         })
         .collect();
     std::fs::write(folder.path().join("prompts.txt"), prompts).unwrap();
-    // The unit of the limit is 512 bytes in one shell and 1024 in another.
-    let prepare = "trap '' XFSZ; case $(ulimit -f 1 && head -c 600 /dev/zero 2>/dev/null > probe; wc -c < probe) \
-                   in 600) n=5120;; *) n=10240;; esac; ulimit -f $n;";
-    let prepare = prepare.replace("$(ulimit -f 1 &&", "$(trap '' XFSZ; ulimit -f 1;");
-    let flags = "--dataset custom --dataset-path prompts.txt --number 200 --max-tokens 2 --save-text";
-    let flags = format!("{flags} --no-test-connection");
-    let script = prepare.as_str();
-    let output = Command::new("sh")
-        .args(["-c", &format!("{script} exec '{TICKRATE}' perf --model tiny --url {} --no-timestamp --name run --outputs-dir out {flags}", chat(&server.url()))])
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
+    let flags = "--dataset custom --dataset-path prompts.txt --number 200 --parallel 4 --max-tokens 2 --save-text \
+                 --no-test-connection";
+    let mut command = into_out(folder.path(), &chat(&server.url()), flags);
+    let output = limit_files(&mut command, 5 << 20).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.lines().all(|line| line.starts_with("error: ")), "{said}");

@@ -141,9 +141,9 @@ fn a_killed_run_is_recovered_by_the_command_that_the_next_run_names() {
     assert_eq!((again.status.code(), said.lines().count()), (Some(2), 1), "{said}");
     assert!(said.contains("tickrate recover"), "{said}");
 
-    let next = "--no-test-connection --prompt hello --max-tokens 2 --number 1 --name next";
-    let next = start(folder.path(), &url, next).wait_with_output().unwrap();
-    assert_eq!(next.status.code(), Some(0));
+    let next = format!("perf --model tiny --url {url} --prompt hello --max-tokens 2 --number 1");
+    let next = tickrate(folder.path(), &next).output().unwrap();
+    assert_eq!(next.status.code(), Some(0), "{}", String::from_utf8_lossy(&next.stderr));
     server.stop();
     let told = String::from_utf8_lossy(&next.stdout).into_owned();
     let (_, advice) = told.split_once("get its records back with: tickrate ").expect("the next run tells");

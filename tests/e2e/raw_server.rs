@@ -39,6 +39,18 @@ pub struct RawServer {
 impl RawServer {
     /// Answers each request with what `answer` makes of it; an empty answer closes the connection.
     pub fn start(answer: impl Fn(&Heard) -> Vec<u8> + Send + Sync + 'static) -> RawServer {
+        RawServer::listen(answer, usize::MAX)
+    }
+
+    /// The same, and ends a connection after `most` answers without having said that it will.
+    pub fn closing_after(
+        most: usize,
+        answer: impl Fn(&Heard) -> Vec<u8> + Send + Sync + 'static,
+    ) -> RawServer {
+        RawServer::listen(answer, most)
+    }
+
+    fn listen(answer: impl Fn(&Heard) -> Vec<u8> + Send + Sync + 'static, most: usize) -> RawServer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let heard = Arc::new(Mutex::new(Vec::new()));
@@ -46,7 +58,7 @@ impl RawServer {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (kept, answer) = (kept.clone(), answer.clone());
-                std::thread::spawn(move || serve(stream, &kept, answer.as_ref()));
+                std::thread::spawn(move || serve(stream, &kept, answer.as_ref(), most));
             }
         });
         RawServer { address, heard }
@@ -83,14 +95,18 @@ pub fn json_reply(body: &str) -> Vec<u8> {
         .into()
 }
 
-fn serve(mut stream: TcpStream, heard: &Mutex<Vec<Heard>>, answer: &dyn Fn(&Heard) -> Vec<u8>) {
-    while let Some(request) = read(&mut stream) {
+fn serve(mut stream: TcpStream, heard: &Mutex<Vec<Heard>>, answer: &dyn Fn(&Heard) -> Vec<u8>, most: usize) {
+    for _ in 0..most {
+        let Some(request) = read(&mut stream) else { return };
         heard.lock().unwrap().push(request.clone());
         let reply = answer(&request);
         if reply.is_empty() || stream.write_all(&reply).is_err() {
             return;
         }
     }
+    // What comes after the end is read and forgotten, so that the client sees an end and no reset.
+    let _ = stream.shutdown(std::net::Shutdown::Write);
+    let _ = std::io::copy(&mut stream, &mut std::io::sink());
 }
 
 fn read(stream: &mut TcpStream) -> Option<Heard> {

@@ -5,7 +5,7 @@ use tickrate::record::RequestRecord;
 use tickrate::sim::SimSpec;
 use tickrate::tokenizer::Tokenizer;
 
-use crate::raw_server::{Heard, RawServer, json_reply};
+use crate::raw_server::{Heard, RawServer, json_reply, one_token};
 use crate::running::{Run, chat, data, perf, perf_on};
 
 /// A run of three requests against a server that keeps what it hears.
@@ -131,10 +131,14 @@ fn token_ids_are_sent_to_the_completions_endpoint() {
     let tokenizer = data("tokenizer");
     let flags =
         format!("--number 1 --prompt hello --tokenize-prompt --tokenizer-path {}", tokenizer.display());
-    let (run, heard) = heard("/v1/chat/completions", &flags);
-    assert_eq!(heard[0].target(), "POST /v1/completions");
-    let ids = Tokenizer::open(&tokenizer).unwrap().encode("hello").unwrap();
-    assert_eq!(heard[0].json()["prompt"], json!(ids));
+    let counter = Tokenizer::open(&tokenizer).unwrap();
+    let (_, plain) = heard("/v1/completions", &flags);
+    assert_eq!(plain[0].json()["prompt"], json!(counter.encode("hello").unwrap()));
+    let (run, chat) = heard("/v1/chat/completions", &flags);
+    assert_eq!(chat[0].target(), "POST /v1/completions");
+    let ids: Vec<u32> = serde_json::from_value(chat[0].json()["prompt"].clone()).unwrap();
+    let text = counter.decode(&ids).unwrap();
+    assert!(text.contains("hello") && text.len() > "hello".len(), "the chat template is in it: {text}");
     assert!(run.stdout().contains("--tokenize-prompt sends token ids"), "{}", run.stdout());
 }
 
@@ -147,23 +151,20 @@ fn datasets_of_lines_are_sent_in_order_and_begin_anew() {
             .map(|body| body["messages"].clone())
             .collect::<Vec<_>>()
     };
-    let lines = ["Name three rivers.", "Say hello."].map(user);
-    let all = prompts("line_by_line", "lines.txt", 6);
-    assert_eq!(&all[..2], &lines);
-    assert_eq!(all[3], user("What is a queue good for?"));
-    assert_eq!(all[4], all[0], "after the last line comes the first");
+    let all = prompts("custom", "custom.txt", 5);
+    assert_eq!(&all[..2], &["Name three rivers.", "Say hello."].map(user));
+    assert!(all[2][0]["content"].as_str().unwrap().starts_with("Explain, in no more than"));
+    assert_eq!(all[3], all[0], "after the last line comes the first");
     let questions =
         ["Why does the tide come in twice a day?", "How is bread kept from going stale?", "什么是队列？"];
     assert_eq!(prompts("openqa", "openqa.jsonl", 3), questions.map(user));
-    let custom = prompts("custom", "custom.txt", 5);
-    let chat = [
-        json!({"role": "system", "content": "Answer in one word."}),
-        json!({"role": "user", "content": "Is water wet?", "name": "ada"}),
-    ];
-    assert_eq!(custom[0], json!(chat));
-    assert_eq!(custom[1], user("Count to three."));
-    assert_eq!(custom[2], user("[not JSON, just a line in brackets]"));
-    assert_eq!((&custom[3], &custom[4]), (&user("quoted text is text"), &user("42")));
+    let lines = prompts("line_by_line", "lines.txt", 6);
+    assert_eq!(lines[0], user("What is a queue good for?"));
+    assert_eq!(lines[1][0], json!({"role": "system", "content": "Answer in one word."}));
+    assert_eq!(lines[1][1], json!({"role": "user", "content": "Is water wet?", "name": "ada"}));
+    assert_eq!(lines[2], user("Count to three."));
+    assert_eq!(lines[3], user("[not JSON, just a line in brackets]"));
+    assert_eq!((&lines[4], &lines[5]), (&user("quoted text is text"), &user("42")));
 }
 
 #[test]
@@ -262,4 +263,17 @@ fn a_reply_of_another_kind_is_a_failure_with_its_record() {
     let record = run.only_record();
     assert_eq!(crate::running::failure(&record), ("empty_reply", "the reply carried no output"));
     assert_eq!(record.status, Some(200));
+}
+
+/// A server may close a connection after any reply without a word, as llama.cpp's does after each
+/// stream. A request that finds its connection closed goes over another one.
+#[test]
+fn a_connection_that_was_closed_between_requests_fails_none() {
+    let server = RawServer::closing_after(1, |_| json_reply(&one_token()));
+    let flags = "--no-test-connection --number 60 --parallel 3 --prompt hello --no-stream";
+    let records = perf(&chat(&server.url()), flags).ended(0).records();
+    let failed: Vec<_> = records.iter().filter_map(|record| record.failure.clone()).collect();
+    assert_eq!((failed, records.len()), (Vec::new(), 60));
+    assert_eq!(server.heard().len(), 60, "each is heard once");
+    assert!(records.iter().all(|record| record.connection_reused == Some(false)));
 }

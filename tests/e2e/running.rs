@@ -22,6 +22,15 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the repository")
 }
 
+/// A guest of the repository, which `cargo xtask guests` builds.
+pub fn guest(name: &str) -> PathBuf {
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(default, PathBuf::from);
+    let path = target.join("guests").join(format!("{name}.wasm"));
+    assert!(path.exists(), "there is no {}: build the guests first with cargo xtask guests", path.display());
+    path
+}
+
 /// A simulator in this process.
 pub fn sim(spec: SimSpec) -> RunningSim {
     Sim::start(spec).expect("the simulator starts")
@@ -48,28 +57,50 @@ pub fn tickrate(folder: &Path, words: &str) -> Command {
     command
 }
 
-/// `tickrate perf` with the flags that every test needs and those in `flags`, on `url`. Flags are
-/// divided at white space.
-pub fn command(folder: &Path, url: &str, flags: &str) -> Command {
+/// Flags as words, or as a line that is divided at white space.
+pub trait Flags {
+    fn words(&self) -> Vec<String>;
+}
+
+impl Flags for str {
+    fn words(&self) -> Vec<String> {
+        self.split_whitespace().map(String::from).collect()
+    }
+}
+
+impl Flags for String {
+    fn words(&self) -> Vec<String> {
+        self.as_str().words()
+    }
+}
+
+impl<const N: usize> Flags for [&str; N] {
+    fn words(&self) -> Vec<String> {
+        self.iter().map(ToString::to_string).collect()
+    }
+}
+
+/// `tickrate perf` with the flags that every test needs and those in `flags`, on `url`.
+pub fn command(folder: &Path, url: &str, flags: &(impl Flags + ?Sized)) -> Command {
     let mut command = tickrate(folder, "perf --model tiny --sleep-interval 0 --no-timestamp --name run");
-    command.args(["--url", url]).args(flags.split_whitespace());
+    command.args(["--url", url]).args(flags.words());
     command
 }
 
 /// Runs `tickrate perf` to its end.
-pub fn perf(url: &str, flags: &str) -> Run {
+pub fn perf(url: &str, flags: &(impl Flags + ?Sized)) -> Run {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let output = command(folder.path(), url, flags).output().expect("tickrate runs");
     Run { folder, output }
 }
 
 /// Runs `tickrate perf` to its end on the chat endpoint of a simulator.
-pub fn perf_on(spec: SimSpec, flags: &str) -> Run {
+pub fn perf_on(spec: SimSpec, flags: &(impl Flags + ?Sized)) -> Run {
     perf(&chat(&sim(spec).url()), flags)
 }
 
 /// Starts `tickrate perf` and leaves it running.
-pub fn start(folder: &Path, url: &str, flags: &str) -> Child {
+pub fn start(folder: &Path, url: &str, flags: &(impl Flags + ?Sized)) -> Child {
     let mut command = command(folder, url, flags);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tickrate starts")
 }

@@ -88,9 +88,9 @@ fn frames_that_cannot_be_read_are_an_invalid_reply() {
 }
 
 #[test]
-fn a_reply_without_anything_is_an_empty_reply() {
+fn a_stream_without_anything_is_truncated() {
     let record = with("empty", 4, "");
-    assert_eq!((failure(&record).0, record.bytes_in), ("empty_reply", 0));
+    assert_eq!((failure(&record).0, record.bytes_in), ("truncated", 0));
 }
 
 #[test]

@@ -51,12 +51,15 @@ pub fn report(folder: &Path) -> Result<Exit, AppError> {
 
 fn summarise(file: &Path) -> Result<(RunHeader, StageSummary), OutputError> {
     let stored = stored::read(file)?;
-    let mut accumulator = StageAccumulator::default();
+    let mut accumulator = StageAccumulator::new(&stored.stage.folder);
     for record in stored.records {
         accumulator.push(&record?);
     }
     let health = stored.end.map(|end| end.health);
-    Ok((stored.run, accumulator.finish(&stored.stage, health)))
+    let summary = accumulator.finish(&stored.stage, health).map_err(|error| {
+        OutputError(format!("cannot sum up \"{}\": {error}; free some space in its folder", file.display()))
+    })?;
+    Ok((stored.run, summary))
 }
 
 /// Brings back the records of runs that were cut short in `folder` or below it.

@@ -240,8 +240,8 @@ fn run_worker(
         Err(error) => Err(EngineError::Transport(error)),
     };
     // Nobody may be left waiting at a gate for a worker that gave up.
-    for index in passed..gates.len() {
-        gates[index].wait();
+    for gate in &gates[passed..] {
+        gate.wait();
     }
     result.map_err(|error| failure.note(error)).ok()
 }
@@ -283,3 +283,6 @@ fn quietly<T>(work: impl FnOnce() -> T) -> T {
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 5) };
     work()
 }
+
+#[cfg(test)]
+mod tests;

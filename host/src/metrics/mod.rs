@@ -3,9 +3,12 @@
 //! everything but the counts and the duration.
 
 mod samples;
+mod select;
 mod summary;
 
 use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
 
 pub use samples::{Distribution, Samples};
 pub use summary::{Figure, PERCENTILES, Percentile, Section, StageSummary};
@@ -14,8 +17,8 @@ use crate::contract::FailureKind;
 use crate::record::{ClientHealth, RequestRecord, StageHeader, TokenSource};
 use crate::units::Nanos;
 
-/// Collects the records of one stage.
-#[derive(Debug, Default)]
+/// Collects the records of one stage. Its memory does not grow with the number of records.
+#[derive(Debug)]
 pub struct StageAccumulator {
     total: u64,
     succeeded: u64,
@@ -23,13 +26,13 @@ pub struct StageAccumulator {
     first_start: Option<Nanos>,
     last_completed: Option<Nanos>,
     sources: [u64; 3],
-    turns: Samples,
+    turns: Mean,
     several_turns: bool,
     cached_tokens: u64,
     input_of_cached: u64,
     cached_known: bool,
-    decoded_per_iter: Samples,
-    metrics: [Samples; Metric::ALL.len()],
+    decoded_per_iter: Mean,
+    metrics: Vec<Samples>,
 }
 
 /// How often a kind of failure happened, and one example.
@@ -127,7 +130,45 @@ impl Metric {
     }
 }
 
+/// The mean of values that nothing else is asked of.
+#[derive(Debug, Clone, Copy, Default)]
+struct Mean {
+    sum: f64,
+    count: u64,
+}
+
+impl Mean {
+    fn push(&mut self, value: f64) {
+        self.sum += value;
+        self.count += 1;
+    }
+
+    fn value(self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum / self.count as f64)
+    }
+}
+
 impl StageAccumulator {
+    /// An accumulator without records; what is too much for memory goes into files without names
+    /// in `folder`.
+    pub fn new(folder: &Path) -> StageAccumulator {
+        StageAccumulator {
+            total: 0,
+            succeeded: 0,
+            failures: BTreeMap::new(),
+            first_start: None,
+            last_completed: None,
+            sources: [0; 3],
+            turns: Mean::default(),
+            several_turns: false,
+            cached_tokens: 0,
+            input_of_cached: 0,
+            cached_known: false,
+            decoded_per_iter: Mean::default(),
+            metrics: Metric::ALL.iter().map(|_| Samples::new(folder)).collect(),
+        }
+    }
+
     /// Takes a record into account.
     pub fn push(&mut self, record: &RequestRecord) {
         if record.key.warmup {
@@ -148,9 +189,11 @@ impl StageAccumulator {
         }
         self.succeeded += 1;
         self.count_tokens(record);
-        self.turns.push(Some(f64::from(record.key.input_turns)));
+        self.turns.push(f64::from(record.key.input_turns));
         self.several_turns |= record.key.input_turns > 1;
-        self.decoded_per_iter.push(record.decoded_tokens_per_iter().filter(|&tokens| tokens > 1.0));
+        if let Some(tokens) = record.decoded_tokens_per_iter().filter(|&tokens| tokens > 1.0) {
+            self.decoded_per_iter.push(tokens);
+        }
         for metric in Metric::ALL {
             let samples = &mut self.metrics[metric.index()];
             match metric {
@@ -175,29 +218,33 @@ impl StageAccumulator {
         }
     }
 
-    /// The stage's figures.
-    pub fn finish(self, stage: &StageHeader, health: Option<ClientHealth>) -> StageSummary {
+    /// The stage's figures. It fails if values that went into a file could not be written or read.
+    pub fn finish(self, stage: &StageHeader, health: Option<ClientHealth>) -> io::Result<StageSummary> {
         let duration_s = match (self.first_start, self.last_completed) {
             (Some(first), Some(last)) => Some((last - first).as_s()).filter(|&duration| duration > 0.0),
             _ => None,
         };
-        let mut distributions = self.metrics.into_iter().map(Samples::distribution);
-        let by_metric: Vec<Option<Distribution>> = distributions.by_ref().collect();
+        let quantiles: Vec<f64> = PERCENTILES.iter().filter_map(|percentile| percentile.quantile()).collect();
+        let distributions = self
+            .metrics
+            .into_iter()
+            .map(|samples| samples.distribution(&quantiles))
+            .collect::<io::Result<Vec<Option<Distribution>>>>()?;
         let cache_hit_percent = (self.cached_known && self.input_of_cached > 0)
             .then(|| self.cached_tokens as f64 / self.input_of_cached as f64 * 100.0);
-        StageSummary {
+        Ok(StageSummary {
             stage: stage.clone(),
             duration_s,
             total: self.total,
             succeeded: self.succeeded,
             failures: self.failures,
             token_sources: token_sources(self.sources, self.succeeded),
-            input_turns: self.turns.distribution().filter(|_| self.several_turns).map(|turns| turns.mean()),
+            input_turns: self.turns.value().filter(|_| self.several_turns),
             cache_hit_percent,
-            decoded_tokens_per_iter: self.decoded_per_iter.distribution().map(|tokens| tokens.mean()),
-            distributions: by_metric,
+            decoded_tokens_per_iter: self.decoded_per_iter.value(),
+            distributions,
             health,
-        }
+        })
     }
 }
 

@@ -47,14 +47,19 @@ impl Percentile {
         }
     }
 
+    /// The quantile that this row shows, from 0 to 1; `None` for the mean, which is none.
+    pub fn quantile(self) -> Option<f64> {
+        match self {
+            Percentile::Min => Some(0.0),
+            Percentile::At(percent) => Some(percent / 100.0),
+            Percentile::Max => Some(1.0),
+            Percentile::Mean => None,
+        }
+    }
+
     /// The figure of `distribution` that this row shows.
     pub fn of(self, distribution: &Distribution) -> f64 {
-        match self {
-            Percentile::Min => distribution.quantile(0.0),
-            Percentile::At(percent) => distribution.quantile(percent / 100.0),
-            Percentile::Max => distribution.quantile(1.0),
-            Percentile::Mean => distribution.mean(),
-        }
+        self.quantile().map_or_else(|| distribution.mean(), |q| distribution.quantile(q))
     }
 }
 

@@ -17,14 +17,14 @@ pub struct Summary {
     console: Console,
     folder: PathBuf,
     basic: BasicInformation,
-    current: StageAccumulator,
+    current: Option<StageAccumulator>,
     finished: Vec<StageSummary>,
 }
 
 impl Summary {
     /// Prints on `console` and writes below the run's `folder`.
     pub fn new(console: Console, folder: PathBuf, basic: BasicInformation) -> Summary {
-        Summary { console, folder, basic, current: StageAccumulator::default(), finished: Vec::new() }
+        Summary { console, folder, basic, current: None, finished: Vec::new() }
     }
 }
 
@@ -35,10 +35,20 @@ impl Output for Summary {
 
     fn on_event(&mut self, event: &Event) -> Result<(), OutputError> {
         match event {
-            Event::StageStarted(_) => self.current = StageAccumulator::default(),
-            Event::RequestSettled(record) => self.current.push(record),
+            Event::StageStarted(stage) => self.current = Some(StageAccumulator::new(&stage.folder)),
+            Event::RequestSettled(record) => {
+                if let Some(current) = &mut self.current {
+                    current.push(record);
+                }
+            }
             Event::StageFinished(stage, end) => {
-                let summary = std::mem::take(&mut self.current).finish(stage, Some(end.health.clone()));
+                let Some(current) = self.current.take() else { return Ok(()) };
+                let summary = current.finish(stage, Some(end.health.clone())).map_err(|error| {
+                    let folder = stage.folder.display();
+                    OutputError(format!(
+                        "cannot sum up \"{folder}\": {error}; free some space and use tickrate report"
+                    ))
+                })?;
                 print_stage(&self.console, &summary);
                 let written = write_stage(&stage.folder, &summary);
                 self.finished.push(summary);

@@ -3,7 +3,7 @@
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, Table};
 
-use crate::metrics::{Metric, PERCENTILES, StageSummary};
+use crate::metrics::{Metric, PERCENTILES, Percentile, StageSummary};
 use crate::record::{ClientHealth, LagSummary};
 use crate::units::{ABSENT, decimal, grouped};
 
@@ -143,7 +143,7 @@ fn overview(stages: &[StageSummary]) -> Table {
         let shown =
             |value: Option<f64>, places| value.map_or_else(|| ABSENT.to_string(), |v| decimal(v, places));
         let mean = |metric| stage.distribution(metric).map(|d| d.mean());
-        let p99 = |metric| stage.distribution(metric).map(|d| d.quantile(0.99));
+        let p99 = |metric| stage.distribution(metric).map(|d| Percentile::At(99.0).of(d));
         table.add_row([
             stage.stage.parallel_label(),
             stage.stage.rate_label(),
@@ -180,9 +180,9 @@ fn per_request(stages: &[StageSummary]) -> Table {
                 stage.stage.rate_label(),
                 metric.label().to_string(),
                 shown(distribution.mean()),
-                shown(distribution.quantile(0.5)),
-                shown(distribution.quantile(0.99)),
-                shown(distribution.quantile(1.0)),
+                shown(Percentile::At(50.0).of(distribution)),
+                shown(Percentile::At(99.0).of(distribution)),
+                shown(Percentile::Max.of(distribution)),
             ]);
         }
     }

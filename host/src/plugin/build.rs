@@ -1,1 +1,270 @@
-//! Builds plugins from source.
+//! Builds plugins written in Rust: crates in, components out.
+
+mod toolchain;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+pub use toolchain::Choice;
+use toolchain::Toolchain;
+
+/// What is to be built, how, and where to.
+#[derive(Debug, Clone)]
+pub struct BuildSpec {
+    /// Folders of crates, or of workspaces, whose crates of the type `cdylib` are then all built.
+    pub paths: Vec<PathBuf>,
+    /// The folder that the components go to; by default `guests` in the target folder.
+    pub out: Option<PathBuf>,
+    /// What to build with.
+    pub toolchain: Choice,
+}
+
+/// A component that was built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// The crate's name, with `-`.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
+/// Why nothing was built.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BuildError {
+    /// The path holds no crate.
+    #[error("\"{0}\" has no Cargo.toml; give the folder of a plugin's crate or of a workspace of them")]
+    NoCrate(String),
+    /// There is nothing to make a component of.
+    #[error(
+        "\"{0}\" has no crate that can be a component; put crate-type = [\"cdylib\"] below [lib] in Cargo.toml"
+    )]
+    NoLibrary(String),
+    /// No toolchain can build for WebAssembly.
+    #[error(
+        "no Rust toolchain for WebAssembly ({0}); run \"rustup target add wasm32-wasip2\", or on Debian \
+         \"apt-get install rustc-web cargo-web rust-web-src lld-22\""
+    )]
+    NoToolchain(String),
+    /// The environment names a toolchain that there is not.
+    #[error("TICKRATE_PLUGIN_TOOLCHAIN is \"{0}\"; set it to auto, rustup or debian")]
+    UnknownToolchain(String),
+    /// Cargo failed; what it had to say is on the standard error stream.
+    #[error("cargo could not build \"{0}\"; see its messages above and correct the crate")]
+    Cargo(String),
+    /// A program could not be run, or did not say what was expected.
+    #[error("cannot run \"{program}\": {reason}; check that it is installed")]
+    Program {
+        /// The program.
+        program: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The module does not fit the contract.
+    #[error("\"{name}\" cannot become a component: {reason}; export it with a macro of tickrate-guest")]
+    Componentize {
+        /// The crate.
+        name: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// A file could not be read or written.
+    #[error("cannot use the file \"{path}\": {reason}; check the folder and its permissions")]
+    File {
+        /// The file.
+        path: String,
+        /// What the system said.
+        reason: String,
+    },
+}
+
+/// Builds all crates of `spec`, those of one workspace in one call of cargo, and returns the
+/// components sorted by name. Cargo writes its progress to the standard error stream.
+///
+/// # Errors
+/// If a path holds no crate for a plugin, there is no toolchain, or a crate does not build.
+pub fn build(spec: &BuildSpec) -> Result<Vec<Built>, BuildError> {
+    let toolchain = toolchain::find(spec.toolchain)?;
+    let target = target_folder()?;
+    let out = spec.out.clone().unwrap_or_else(|| target.join("guests"));
+    std::fs::create_dir_all(&out).map_err(|error| file(&out, &error))?;
+    let mut workspaces: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
+    for path in &spec.paths {
+        let (root, crates) = crates(&toolchain, path)?;
+        workspaces.entry(root).or_default().extend(crates);
+    }
+    let mut built = Vec::new();
+    for (root, crates) in &workspaces {
+        for (name, module) in compile(&toolchain, root, crates, &target.join("guest-build"))? {
+            built.push(place(name, &module, &out)?);
+        }
+    }
+    built.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(built)
+}
+
+fn file(path: &Path, error: &std::io::Error) -> BuildError {
+    BuildError::File { path: path.display().to_string(), reason: error.to_string() }
+}
+
+/// Where everything that is built goes, as cargo has it: `CARGO_TARGET_DIR`, else `target` here.
+fn target_folder() -> Result<PathBuf, BuildError> {
+    let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    std::path::absolute(&folder).map_err(|error| file(&folder, &error))
+}
+
+/// The part of `cargo metadata` that matters here.
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+    workspace_root: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    manifest_path: PathBuf,
+    targets: Vec<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
+}
+
+impl Target {
+    fn is_component(&self) -> bool {
+        self.kind.iter().any(|kind| kind == "cdylib")
+    }
+}
+
+/// The workspace that `path` belongs to, and the crates of it that are asked for.
+fn crates(toolchain: &Toolchain, path: &Path) -> Result<(PathBuf, Vec<String>), BuildError> {
+    let shown = path.display().to_string();
+    let manifest = path.join("Cargo.toml").canonicalize().map_err(|_| BuildError::NoCrate(shown.clone()))?;
+    let mut command = toolchain.cargo();
+    command.args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]).arg(&manifest);
+    let output = command.stderr(Stdio::inherit()).output().map_err(|error| program(&command, &error))?;
+    if !output.status.success() {
+        return Err(BuildError::Cargo(shown));
+    }
+    let metadata: Metadata =
+        serde_json::from_slice(&output.stdout).map_err(|error| program(&command, &error))?;
+    let alone = metadata.packages.iter().any(|package| package.manifest_path == manifest);
+    let crates: Vec<String> = metadata
+        .packages
+        .into_iter()
+        .filter(|package| !alone || package.manifest_path == manifest)
+        .filter(|package| package.targets.iter().any(Target::is_component))
+        .map(|package| package.name)
+        .collect();
+    if crates.is_empty() {
+        return Err(BuildError::NoLibrary(shown));
+    }
+    Ok((metadata.workspace_root, crates))
+}
+
+fn program(command: &Command, error: &dyn std::fmt::Display) -> BuildError {
+    BuildError::Program {
+        program: command.get_program().to_string_lossy().into_owned(),
+        reason: super::error::one_line(&error.to_string()),
+    }
+}
+
+/// A message of cargo about something that it made.
+#[derive(Deserialize)]
+struct Artifact {
+    reason: String,
+    target: Option<Target>,
+    #[serde(default)]
+    filenames: Vec<PathBuf>,
+}
+
+/// Compiles crates of one workspace; returns their names and modules.
+fn compile(
+    toolchain: &Toolchain,
+    root: &Path,
+    crates: &[String],
+    target: &Path,
+) -> Result<Vec<(String, PathBuf)>, BuildError> {
+    let mut command = toolchain.cargo();
+    command
+        .current_dir(root)
+        .args(["build", "--release", "--message-format=json-render-diagnostics", "--target-dir"])
+        .arg(target)
+        .args(toolchain.flags());
+    for name in crates {
+        command.args(["-p", name]);
+    }
+    let output = command.stderr(Stdio::inherit()).output().map_err(|error| program(&command, &error))?;
+    if !output.status.success() {
+        return Err(BuildError::Cargo(crates.join("\", \"")));
+    }
+    let mut modules = Vec::new();
+    for line in output.stdout.split(|&byte| byte == b'\n') {
+        // Cargo may print what is no message of its own; whatever cannot be read is not an artifact.
+        let Ok(Artifact { reason, target: Some(target), filenames }) = serde_json::from_slice(line) else {
+            continue;
+        };
+        if reason == "compiler-artifact" && target.is_component() {
+            let module = filenames.into_iter().find(|path| path.extension().is_some_and(|e| e == "wasm"));
+            modules.extend(module.map(|path| (target.name.replace('_', "-"), path)));
+        }
+    }
+    Ok(modules)
+}
+
+/// Makes a component of the module, if it is not one, and puts it where it belongs.
+fn place(name: String, module: &Path, out: &Path) -> Result<Built, BuildError> {
+    let mut bytes = std::fs::read(module).map_err(|error| file(module, &error))?;
+    if bytes.get(6) == Some(&0) {
+        bytes = componentize(&bytes).map_err(|reason| BuildError::Componentize {
+            name: name.clone(),
+            reason: super::error::one_line(&reason),
+        })?;
+    }
+    let path = out.join(format!("{name}.wasm"));
+    let unfinished = out.join(format!(".{name}.wasm.{}", std::process::id()));
+    std::fs::write(&unfinished, &bytes)
+        .and_then(|()| std::fs::rename(&unfinished, &path))
+        .map_err(|error| file(&path, &error))?;
+    Ok(Built { name, path, bytes: bytes.len() as u64 })
+}
+
+/// The component of a core module that carries its world in a custom section, as `wit-bindgen`
+/// leaves it there.
+fn componentize(module: &[u8]) -> Result<Vec<u8>, String> {
+    let encoded = wit_component::ComponentEncoder::default()
+        .validate(true)
+        .module(module)
+        .and_then(|mut encoder| encoder.encode());
+    encoded.map_err(|error| format!("{error:#}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_without_a_crate_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let spec = BuildSpec { paths: vec![dir.path().into()], out: None, toolchain: Choice::Auto };
+        let toolchain = Toolchain::Rustup;
+        let text = crates(&toolchain, &spec.paths[0]).unwrap_err().to_string();
+        assert!(
+            text.ends_with(
+                "has no Cargo.toml; give the folder of a plugin's crate or of a workspace of them"
+            )
+        );
+    }
+
+    #[test]
+    fn what_is_no_module_cannot_become_a_component() {
+        assert!(componentize(b"\0asm\x01\0\0\0").is_ok(), "an empty module is an empty component");
+        assert!(componentize(b"hello").is_err());
+    }
+}

@@ -14,6 +14,9 @@ pub(super) const MOUNT: &str = "/data";
 /// Files of a folder that are looked at, at most; a mistaken `--dataset-path /` must end.
 const MOST_FILES: usize = 100_000;
 
+/// Bytes of a single file that are copied, where it can be given to WASI in no other way.
+const MOST_COPIED: u64 = 1 << 30;
+
 /// The dataset's files.
 #[derive(Debug, Default)]
 pub(super) struct Files {
@@ -114,6 +117,12 @@ impl Files {
         let inside = folder.path.join(file_name(root));
         let real = root.canonicalize().map_err(failed)?;
         if std::fs::hard_link(&real, &inside).is_err() {
+            if std::fs::metadata(&real).map_err(failed)?.len() > MOST_COPIED {
+                return Err(
+                    "the dataset is too large to be copied for WASI; give its folder as --dataset-path"
+                        .into(),
+                );
+            }
             std::fs::copy(&real, &inside).map_err(failed)?;
         }
         Ok(Some(folder))

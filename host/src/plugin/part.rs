@@ -15,6 +15,10 @@ use crate::contract::{
     Api, Conversation, Dataset, HttpRequest, Outcome, PartError, Reply, RunConfig, TurnInContext,
 };
 
+/// Instances of one plugin, at most, whatever the limits say: two plugins must fit into the
+/// engine's pool of 256.
+const MOST_INSTANCES: usize = 100;
+
 /// All that a new instance of a plugin needs, kept for as long as instances may be made.
 struct Source {
     pre: InstancePre<Sandbox>,
@@ -77,7 +81,7 @@ impl PluginApi {
             return Err(PluginError::Role { plugin, asked: Role::Api, offered: Role::Dataset });
         };
         let first = ApiInstance::new(&source.opening(), &api).map_err(refused)?;
-        let pool = Pool::new(first, source.limits.instances);
+        let pool = Pool::new(first, source.limits.instances.min(MOST_INSTANCES));
         Ok(PluginApi { source, api, pool })
     }
 

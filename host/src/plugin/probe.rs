@@ -30,7 +30,8 @@ pub(super) fn open(runtime: &Runtime, path: &Path) -> Result<Plugin, PluginError
     })?;
     let types = component.component_type();
     let names = |list: &mut dyn Iterator<Item = &str>| list.map(str::to_owned).collect::<Vec<_>>();
-    let exports = names(&mut types.exports(&runtime.engine).map(|(name, _)| name));
+    let mut exports = names(&mut types.exports(&runtime.engine).map(|(name, _)| name));
+    exports.sort_unstable();
     let imports = names(&mut types.imports(&runtime.engine).map(|(name, _)| name));
     let contract = contract(&shown, &exports, &imports)?;
 
@@ -101,13 +102,17 @@ fn contract(path: &str, exports: &[String], imports: &[String]) -> Result<String
     }
 }
 
-/// Says which import is not there.
+/// Says which import is not there, or does not fit.
 fn foreign(path: &str, error: &wasmtime::Error) -> PluginError {
     let text = format!("{error:#}");
+    // wasmtime names the import between backticks.
     let import = text.split('`').nth(1).filter(|name| name.contains(':'));
     let reason = match import {
-        Some(name) if !name.starts_with(PACKAGE) && text.contains("not found") => {
-            format!("it imports \"{name}\", and a plugin cannot have that")
+        Some(name) if text.contains("not found") && name.starts_with(PACKAGE) => {
+            format!("it imports \"{name}\", which this tickrate does not have")
+        }
+        Some(name) if text.contains("not found") => {
+            format!("it imports \"{name}\", which a plugin cannot have")
         }
         _ => one_line(&text),
     };

@@ -34,7 +34,7 @@ impl Runtime {
     /// # Errors
     /// [`PluginError::Engine`] if the machine does not allow WebAssembly to run.
     pub fn new(limits: LimitsSpec) -> Result<Runtime, PluginError> {
-        static SHARED: OnceLock<Result<(Engine, Arc<Linker<Sandbox>>), String>> = OnceLock::new();
+        static SHARED: OnceLock<Result<Shared, String>> = OnceLock::new();
         let shared = SHARED.get_or_init(|| {
             let engine = engine()?;
             let linker = linker(&engine).map_err(|error| one_line(&format!("{error:#}")))?;
@@ -49,6 +49,9 @@ impl Runtime {
         &self.limits
     }
 }
+
+/// What all runtimes of the process share.
+type Shared = (Engine, Arc<Linker<Sandbox>>);
 
 fn engine() -> Result<Engine, String> {
     let cache = cache();

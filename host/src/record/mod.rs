@@ -267,9 +267,11 @@ impl RequestRecord {
         self.sent.map(|_| (self.completed - self.due).as_ms())
     }
 
-    /// First frame of the answer − sent: TTFT without the reasoning before it.
+    /// First frame of the answer − sent, where other output, such as reasoning, came before it.
+    /// Without that it is the TTFT.
     pub fn first_answer_ms(&self) -> Option<f64> {
-        Some((self.first_answer? - self.sent?).as_ms())
+        let first_answer = self.first_answer.filter(|_| self.first_answer != self.first_token)?;
+        Some((first_answer - self.sent?).as_ms())
     }
 
     /// Latency ÷ output tokens.
@@ -425,6 +427,9 @@ mod tests {
         let record = RequestRecord::new(key(), 0, wire(Framing::Sse), meaning(&frames, 2));
         assert_eq!(record.ttft_ms, Some(100.0));
         assert_eq!(record.first_answer_ms(), Some(150.0));
+        frames[0].answer = true;
+        let record = RequestRecord::new(key(), 0, wire(Framing::Sse), meaning(&frames, 2));
+        assert_eq!(record.first_answer_ms(), None);
     }
 
     #[test]

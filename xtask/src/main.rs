@@ -1,0 +1,108 @@
+//! The project's own commands, which need nothing but Rust to start:
+//! `cargo xtask demo` runs the main job once, `cargo xtask test` runs all tests.
+
+mod demo;
+mod setup;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+const USAGE: &str = "usage: cargo xtask COMMAND
+
+  demo     set everything up, run a sweep against the built-in simulator, one stage of it
+           through WASM plugins, and say where the records are
+  test     set everything up and run all tests
+  guests   build the WASM plugins of the repository into target/guests
+  setup    see to it that WASM plugins can be built on this machine, and say what is done
+  lint     formatting, clippy, documentation and licences";
+
+fn main() -> ExitCode {
+    let command = std::env::args().nth(1).unwrap_or_default();
+    let done = match command.as_str() {
+        "demo" => demo::run(),
+        "test" => test(),
+        "guests" => guests().map(|_| ()),
+        "setup" => setup::guest_toolchain(),
+        "lint" => lint(),
+        _ => Err(USAGE.to_string()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the repository.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_path_buf()
+}
+
+/// The folder that everything is built in.
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// Shows a command, runs it, and fails if it fails.
+fn run(command: &mut Command) -> Result<(), String> {
+    let shown = std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect::<Vec<_>>()
+        .join(" ");
+    eprintln!("→ {shown}");
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("failed ({status}): {shown}")),
+        Err(error) => Err(format!("cannot run {shown}: {error}")),
+    }
+}
+
+/// Builds the tool and returns where it is.
+fn tickrate() -> Result<PathBuf, String> {
+    run(cargo().args(["build", "--release", "--locked", "--package", "tickrate"]))?;
+    Ok(target().join("release/tickrate"))
+}
+
+/// Builds the tool, and with it all guests: the plugins and those that tests need.
+fn guests() -> Result<PathBuf, String> {
+    setup::guest_toolchain()?;
+    let tickrate = tickrate()?;
+    let out = target().join("guests");
+    let mut build = Command::new(&tickrate);
+    build.current_dir(root()).args(["plugin", "build", "plugins", "--out"]).arg(&out);
+    run(&mut build)?;
+    Ok(tickrate)
+}
+
+fn test() -> Result<(), String> {
+    guests()?;
+    run(cargo().args(["test", "--release", "--locked", "--workspace"]))
+}
+
+fn lint() -> Result<(), String> {
+    run(cargo().args(["fmt", "--all", "--check"]))?;
+    run(cargo().args([
+        "clippy",
+        "--release",
+        "--locked",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
+    let mut doc = cargo();
+    doc.env("RUSTDOCFLAGS", "-D warnings");
+    run(doc.args(["doc", "--release", "--locked", "--no-deps", "--package", "tickrate"]))?;
+    run(Command::new("cargo-deny").current_dir(root()).args(["check", "licenses", "bans", "sources"]))
+}

@@ -1,0 +1,71 @@
+//! What building WASM plugins needs, and how it gets onto a machine.
+
+use std::path::Path;
+use std::process::Command;
+
+/// Debian's packages that can build Rust for WebAssembly where rustup has no target for it.
+const DEBIAN: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-22"];
+
+/// Makes sure that WASM plugins can be built: with rustup's target where that can be had, else with
+/// Debian's packages. It says what it installs before it does.
+pub fn guest_toolchain() -> Result<(), String> {
+    let forced = std::env::var("TICKRATE_PLUGIN_TOOLCHAIN").unwrap_or_default();
+    if forced != "debian" && (has_target() || add_target()) {
+        return Ok(());
+    }
+    if DEBIAN.iter().all(|package| installed(package)) {
+        return Ok(());
+    }
+    if forced != "rustup" && on_path("apt-get") {
+        return install_debian();
+    }
+    Err("WASM plugins cannot be built on this machine: \"rustup target add wasm32-wasip2\" does not work here, \
+         and it is no Debian whose packages could be used instead. Install that target by other means, or run \
+         on Debian 12 or later."
+        .to_string())
+}
+
+/// Whether the compiler in use has the target's standard library.
+fn has_target() -> bool {
+    let output =
+        Command::new("rustc").args(["--print", "target-libdir", "--target", "wasm32-wasip2"]).output();
+    output.is_ok_and(|output| {
+        output.status.success() && Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir()
+    })
+}
+
+fn add_target() -> bool {
+    if !on_path("rustup") {
+        return false;
+    }
+    eprintln!("set-up: adding rustup's target wasm32-wasip2, for WASM plugins");
+    // Where the network drops packets, rustup would wait for a very long time.
+    let mut add = Command::new("timeout");
+    add.args(["120", "rustup", "target", "add", "wasm32-wasip2"]);
+    add.status().is_ok_and(|status| status.success()) && has_target()
+}
+
+fn install_debian() -> Result<(), String> {
+    let packages = DEBIAN.join(" ");
+    eprintln!("set-up: rustup's target wasm32-wasip2 cannot be had; installing Debian's packages {packages}");
+    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0"));
+    let apt = |arguments: &[&str]| {
+        let mut command = if root { Command::new("apt-get") } else { Command::new("sudo") };
+        if !root {
+            command.arg("apt-get");
+        }
+        super::run(command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments))
+    };
+    apt(&["update"])?;
+    let install = ["install", "--yes", "--no-install-recommends"];
+    apt(&install.into_iter().chain(DEBIAN).collect::<Vec<_>>())
+}
+
+fn installed(package: &str) -> bool {
+    Command::new("dpkg-query").args(["-W", package]).output().is_ok_and(|output| output.status.success())
+}
+
+fn on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
