@@ -39,13 +39,19 @@ pub struct PerfArgs {
     #[arg(long, value_name = "NAME=VALUE", num_args = 1.., help_heading = "Connection")]
     headers: Vec<String>,
     /// Longest wait for a connection, in seconds [default: none]
-    #[arg(long, value_name = "S", help_heading = "Connection")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true, help_heading = "Connection")]
     connect_timeout: Option<f64>,
     /// Longest wait between two reads of a reply, in seconds [default: none]
-    #[arg(long, value_name = "S", help_heading = "Connection")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true, help_heading = "Connection")]
     read_timeout: Option<f64>,
     /// Longest time for one request, in seconds
-    #[arg(long, value_name = "S", default_value_t = 21600.0, help_heading = "Connection")]
+    #[arg(
+        long,
+        value_name = "S",
+        allow_negative_numbers = true,
+        default_value_t = 21600.0,
+        help_heading = "Connection"
+    )]
     total_timeout: f64,
     /// Do not try one request before the run
     #[arg(long, help_heading = "Connection")]
@@ -71,10 +77,16 @@ pub struct PerfArgs {
     )]
     warmup_num: f64,
     /// Start no request after this many seconds of a stage; those in flight are finished [default: none]
-    #[arg(long, value_name = "S", help_heading = "Load")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true, help_heading = "Load")]
     duration: Option<f64>,
     /// Rest between stages, in seconds
-    #[arg(long, value_name = "S", default_value_t = 5.0, help_heading = "Load")]
+    #[arg(
+        long,
+        value_name = "S",
+        allow_negative_numbers = true,
+        default_value_t = 5.0,
+        help_heading = "Load"
+    )]
     sleep_interval: f64,
     /// Threads that send and read [default: half of the cores, at most 8]
     #[arg(long, value_name = "N", help_heading = "Load")]
@@ -162,7 +174,13 @@ pub struct PerfArgs {
     extra_args: Option<String>,
 
     /// Longest time for one call of a plugin, in seconds
-    #[arg(long, value_name = "S", default_value_t = 10.0, help_heading = "Plugins")]
+    #[arg(
+        long,
+        value_name = "S",
+        allow_negative_numbers = true,
+        default_value_t = 10.0,
+        help_heading = "Plugins"
+    )]
     plugin_timeout: f64,
     /// Most memory for one instance of a plugin, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 256, help_heading = "Plugins")]
