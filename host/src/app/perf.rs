@@ -30,9 +30,11 @@ pub fn perf(mut config: Config) -> Result<Exit, AppError> {
     let clock = Clock::start();
     let console = Console::default();
     if config.api.api == "openai" {
+        let secrets = config.secrets();
         let endpoint = api::endpoint(&config.connection.url, config.prompt.tokenize_prompt);
         config.connection.url = endpoint.url;
         if let Some(note) = endpoint.note {
+            let note = secrets.iter().fold(note, |note, secret| note.replace(secret, "[redacted]"));
             console.print(&format!("note: {note}"));
         }
     }

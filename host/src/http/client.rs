@@ -68,6 +68,10 @@ pub enum TransportError {
     Setup(String),
 }
 
+/// How many connections that were closed a moment ago a request may meet before it fails. The pool
+/// takes out those that it knows of; only one that was just used can still be in it.
+const MOST_CLOSED: usize = 8;
+
 /// A [`Transport`] with a pool of connections of its own.
 #[derive(Debug)]
 pub struct HttpTransport {
@@ -112,13 +116,13 @@ impl HttpTransport {
         })
     }
 
-    fn build(&self, request: HttpRequest) -> Result<(reqwest::Request, SentStamp), Failure> {
+    fn build(&self, request: &HttpRequest) -> Result<(reqwest::Request, SentStamp), Failure> {
         let shape = |message: String| Failure::new(FailureKind::Shape, message);
         let method = reqwest::Method::from_bytes(request.method.as_bytes())
             .map_err(|_| shape(format!("\"{}\" is not an HTTP method", request.method)))?;
         let url = reqwest::Url::parse(&request.url)
             .map_err(|error| shape(format!("the URL cannot be used: {error}; correct --url")))?;
-        let (body, sent) = StampedBody::new(request.body, self.clock);
+        let (body, sent) = StampedBody::new(request.body.clone(), self.clock);
         let mut headers = header_map(&request.headers).map_err(|error| shape(error.to_string()))?;
         for (name, value) in &self.headers {
             headers.insert(name.clone(), value.clone());
@@ -132,19 +136,29 @@ impl HttpTransport {
     async fn run(&self, request: HttpRequest, abort: AbortSignal) -> Timeline {
         let framing = request.framing;
         let handed = self.clock.now();
-        let (request, sent) = match self.build(request) {
-            Ok(built) => built,
-            Err(failure) => return Timeline::unsent(handed, failure),
-        };
         let mut watch = Watch::new(abort, self.total_timeout, self.read_timeout);
         let mut timeline = Timeline::unsent(handed, Failure::new(FailureKind::Interrupted, ""));
-        let head = {
-            let mut reply = pin!(self.client.execute(request));
-            poll_fn(|cx| match reply.as_mut().poll(cx) {
-                Poll::Ready(result) => Poll::Ready(result.map_err(failure::of_request)),
+        // A connection that was used before may turn out to be closed; then another one is taken.
+        let mut tries_left = self.seen.borrow().len().min(MOST_CLOSED);
+        let (head, sent) = loop {
+            let (built, sent) = match self.build(&request) {
+                Ok(built) => built,
+                Err(failure) => return Timeline::unsent(handed, failure),
+            };
+            let mut again = false;
+            let mut reply = pin!(self.client.execute(built));
+            let head = poll_fn(|cx| match reply.as_mut().poll(cx) {
+                Poll::Ready(result) => Poll::Ready(result.map_err(|error| {
+                    again = tries_left > 0 && failure::is_unanswered(&error);
+                    failure::of_request(error)
+                })),
                 Poll::Pending => watch.poll_failure(cx).map(Err),
             })
-            .await
+            .await;
+            if !again {
+                break (head, sent);
+            }
+            tries_left -= 1;
         };
         let now = self.clock.now();
         timeline.sent = sent.get();
@@ -169,6 +183,8 @@ impl HttpTransport {
             .map(|info| !self.seen.borrow_mut().insert(info.local_addr()));
         timeline.ending = self.read_body(reply, watch, &mut timeline).await;
         timeline.completed = self.clock.now();
+        // The connection's own task takes it back into the pool, before the next request looks there.
+        tokio::task::yield_now().await;
         timeline
     }
 

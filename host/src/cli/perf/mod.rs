@@ -47,13 +47,19 @@ pub struct PerfArgs {
     #[arg(long, value_name = "NAME=VALUE", num_args = 1.., help_heading = "Connection")]
     headers: Vec<String>,
     /// Longest wait for a connection, in seconds [default: none]
-    #[arg(long, value_name = "S", help_heading = "Connection")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true, help_heading = "Connection")]
     connect_timeout: Option<f64>,
     /// Longest wait between two reads of a reply, in seconds [default: none]
-    #[arg(long, value_name = "S", help_heading = "Connection")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true, help_heading = "Connection")]
     read_timeout: Option<f64>,
     /// Longest time for one request, in seconds
-    #[arg(long, value_name = "S", default_value_t = 21600.0, help_heading = "Connection")]
+    #[arg(
+        long,
+        value_name = "S",
+        allow_negative_numbers = true,
+        default_value_t = 21600.0,
+        help_heading = "Connection"
+    )]
     total_timeout: f64,
     /// Do not try one request before the run
     #[arg(long, help_heading = "Connection")]
@@ -106,10 +112,16 @@ pub struct PerfArgs {
     )]
     warmup_num: f64,
     /// Start no request after this many seconds of a stage; those in flight are finished [default: none]
-    #[arg(long, value_name = "S", help_heading = "Load")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true, help_heading = "Load")]
     duration: Option<f64>,
     /// Rest between stages, in seconds
-    #[arg(long, value_name = "S", default_value_t = 5.0, help_heading = "Load")]
+    #[arg(
+        long,
+        value_name = "S",
+        allow_negative_numbers = true,
+        default_value_t = 5.0,
+        help_heading = "Load"
+    )]
     sleep_interval: f64,
     /// Try a failed request again so many times; each attempt is a record
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Load")]
@@ -118,7 +130,13 @@ pub struct PerfArgs {
     #[arg(long, value_name = "X", default_value_t = 0.0, help_heading = "Load")]
     cancel_rate: f64,
     /// When it gives them up, in seconds after they were sent
-    #[arg(long, value_name = "S", default_value_t = 1.0, help_heading = "Load")]
+    #[arg(
+        long,
+        value_name = "S",
+        allow_negative_numbers = true,
+        default_value_t = 1.0,
+        help_heading = "Load"
+    )]
     cancel_after: f64,
     /// Count requests within these limits, in milliseconds, as good: ttft:200 tpot:50 itl:50 latency:10000
     #[arg(long, value_name = "METRIC:MS", num_args = 1.., help_heading = "Load")]
@@ -237,7 +255,13 @@ pub struct PerfArgs {
 
     /// Longest time for one call of a plugin, in seconds; opening it and drawing conversations from
     /// it may take ten times as long
-    #[arg(long, value_name = "S", default_value_t = 1.0, help_heading = "Plugins")]
+    #[arg(
+        long,
+        value_name = "S",
+        allow_negative_numbers = true,
+        default_value_t = 1.0,
+        help_heading = "Plugins"
+    )]
     plugin_timeout: f64,
     /// Most memory for one instance of a plugin, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 256, help_heading = "Plugins")]
