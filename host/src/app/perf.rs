@@ -268,6 +268,7 @@ fn http_spec(config: &Config) -> HttpSpec {
             .iter()
             .map(|header| (header.name().to_string(), header.expose().to_string()))
             .collect(),
+        tls: HttpSpec::needs_tls(&connection.url),
         ..HttpSpec::default()
     }
 }
