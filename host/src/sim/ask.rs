@@ -13,6 +13,8 @@ pub(super) const MOST_TOKENS: u64 = 10_000_000;
 const DIMENSIONS: u64 = 1024;
 /// The most that it may want.
 const MOST_DIMENSIONS: u64 = 1 << 16;
+/// The most numbers in one reply.
+const MOST_NUMBERS: u64 = 1 << 24;
 
 #[derive(Deserialize)]
 struct Body<'a> {
@@ -135,6 +137,9 @@ impl Ask {
         let dimensions = body.dimensions.unwrap_or(DIMENSIONS);
         if !(1..=MOST_DIMENSIONS).contains(&dimensions) {
             return Err(format!("\"dimensions\" is not from 1 to {MOST_DIMENSIONS}: correct it"));
+        }
+        if items.saturating_mul(dimensions) > MOST_NUMBERS {
+            return Err(format!("the reply would have more than {MOST_NUMBERS} numbers: ask for less"));
         }
         let ignores_eos = body.ignore_eos.or(nested.ignore_eos) == Some(true);
         let exact = limit.is_some() && (ignores_eos || body.min_tokens.or(nested.min_tokens) == limit);
@@ -277,6 +282,55 @@ mod tests {
         let parts = r#"[{"type":"text","text":"time"},{"type":"image_url","image_url":{"url":"x"}}]"#;
         assert_eq!(chat(&format!(r#"{{"messages":[{{"role":"user","content":{parts}}}]}}"#)), 69);
         assert_eq!(count(Dialect::Tgi, r#"{"inputs":"good time"}"#).unwrap(), 2);
+    }
+
+    #[test]
+    fn the_prompts_of_every_dialect_are_counted() {
+        for (dialect, body, tokens, items) in [
+            (Dialect::Responses, r#"{"input":"good time"}"#, 2, 0),
+            (
+                Dialect::Responses,
+                r#"{"instructions":"good","input":[{"role":"user","content":[{"type":"input_text","text":"time"}]},{"type":"function_call_output","output":"time"}]}"#,
+                11,
+                0,
+            ),
+            (Dialect::Embeddings, r#"{"input":"good time"}"#, 2, 1),
+            (Dialect::Embeddings, r#"{"input":["good","time"]}"#, 2, 2),
+            (Dialect::Embeddings, r#"{"input":[1,2,3]}"#, 3, 1),
+            (Dialect::Embeddings, r#"{"input":[[1],[2,3]]}"#, 3, 2),
+            (Dialect::Rerank, r#"{"query":"good","documents":["time",{"text":"good time"}]}"#, 4, 2),
+            (
+                Dialect::Anthropic,
+                r#"{"system":"good","messages":[{"role":"user","content":"time"}],"max_tokens":1}"#,
+                6,
+                0,
+            ),
+            (
+                Dialect::DashScope,
+                r#"{"input":{"messages":[{"role":"user","content":[{"text":"time"}]}]},"parameters":{"max_tokens":3,"ignore_eos":true}}"#,
+                5,
+                0,
+            ),
+            (Dialect::DashScope, r#"{"input":{"prompt":"time"}}"#, 1, 0),
+        ] {
+            let ask =
+                Ask::read(dialect, None, body.as_bytes(), false).unwrap_or_else(|e| panic!("{body}: {e}"));
+            assert_eq!((ask.prompt.count(), ask.items), (tokens, items), "{body}");
+            assert_eq!(ask.exact, body.contains("ignore_eos"), "{body}");
+        }
+        for (dialect, body) in [
+            (Dialect::Anthropic, r#"{"messages":[{"role":"user","content":"time"}]}"#),
+            (Dialect::Responses, r#"{"input":[]}"#),
+            (Dialect::Responses, r#"{"input":7}"#),
+            (Dialect::Embeddings, r#"{"input":{}}"#),
+            (Dialect::Embeddings, r#"{"input":"a","dimensions":0}"#),
+            (Dialect::Rerank, r#"{"query":"a"}"#),
+            (Dialect::Rerank, r#"{"documents":["a"]}"#),
+            (Dialect::Rerank, r#"{"query":"a","documents":[7]}"#),
+            (Dialect::DashScope, r#"{"input":"a"}"#),
+        ] {
+            assert!(count(dialect, body).is_err(), "{body}");
+        }
     }
 
     #[test]
