@@ -250,8 +250,8 @@ fn run_worker(
         Err(error) => Err(EngineError::Transport(error)),
     };
     // Nobody may be left waiting at a gate for a worker that gave up.
-    for index in passed..gates.len() {
-        gates[index].wait();
+    for gate in &gates[passed..] {
+        gate.wait();
     }
     result.map_err(|error| failure.note(error)).ok()
 }
