@@ -11,7 +11,7 @@ use super::exit::{AppError, Exit};
 use super::parts::Parts;
 use super::stages::Stages;
 use super::{connection, folder, parts, signals};
-use crate::api;
+use crate::api::{self, EndpointSpec};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::contract::Transport;
@@ -29,14 +29,17 @@ use crate::record::{Event, RunHeader, StageEnd, StageHeader};
 pub fn perf(mut config: Config) -> Result<Exit, AppError> {
     let clock = Clock::start();
     let console = Console::default();
-    if config.api.api == "openai" {
-        let secrets = config.secrets();
-        let endpoint = api::endpoint(&config.connection.url, config.prompt.tokenize_prompt);
-        config.connection.url = endpoint.url;
-        if let Some(note) = endpoint.note {
-            let note = secrets.iter().fold(note, |note, secret| note.replace(secret, "[redacted]"));
-            console.print(&format!("note: {note}"));
-        }
+    let secrets = config.secrets();
+    let endpoint = api::endpoint(&EndpointSpec {
+        api: &config.api.api,
+        url: &config.connection.url,
+        stream: config.api.stream,
+        tokenize_prompt: config.prompt.tokenize_prompt,
+    });
+    config.connection.url = endpoint.url;
+    if let Some(note) = endpoint.note {
+        let note = secrets.iter().fold(note, |text, secret| text.replace(secret, "[redacted]"));
+        console.print(&format!("note: {note}"));
     }
     let http = http_spec(&config);
     HttpTransport::new(&http, clock).map_err(|error| AppError::usage(format!("--headers: {error}")))?;

@@ -99,6 +99,8 @@ pub struct ApiConfig {
     /// Sampling parameters and extra fields under their names on the wire, in the order they are sent.
     #[serde(serialize_with = "secret::serialize_options")]
     pub parameters: Map<String, Value>,
+    /// The names among `parameters` that `--extra-args` gave.
+    pub extra_fields: Vec<String>,
 }
 
 /// Bounds for plugins.

@@ -20,7 +20,8 @@ pub struct PerfArgs {
     /// Model name as the server knows it
     #[arg(long, help_heading = "Model and API")]
     model: Option<String>,
-    /// API of the server: a built-in name, or a .wasm component
+    /// API of the server: anthropic, dashscope, ollama, openai, openai_embedding, openai_rerank,
+    /// openai_responses, tgi, or a .wasm component
     #[arg(long, default_value = "openai", help_heading = "Model and API")]
     api: String,
     /// Options of the API's own, as a JSON object or @FILE
@@ -208,7 +209,7 @@ pub struct PerfArgs {
     /// Tokens that all random prompts begin with, on top of their length
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Prompts")]
     prefix_length: u64,
-    /// Send prompts as chats [default: if --url ends with chat/completions]
+    /// Send prompts as chats [default: if the API takes chats; openai by its URL]
     #[arg(long, overrides_with = "no_apply_chat_template", help_heading = "Prompts")]
     apply_chat_template: bool,
     /// Send prompts as plain text

@@ -89,6 +89,9 @@ fn a_chat_template_follows_the_url_unless_a_flag_says_otherwise() {
     assert!(config("--model m").unwrap().prompt.apply_chat_template);
     assert!(!config("--model m --no-apply-chat-template").unwrap().prompt.apply_chat_template);
     assert!(!config("--model m --url http://h/v1/completions").unwrap().prompt.apply_chat_template);
+    assert!(config("--model m --url http://h:8000").unwrap().prompt.apply_chat_template);
+    assert!(config("--model m --url http://h --api anthropic").unwrap().prompt.apply_chat_template);
+    assert!(!config("--model m --api rerank").unwrap().prompt.apply_chat_template);
     assert!(config("--model m --url http://h/x --apply-chat-template").unwrap().prompt.apply_chat_template);
 }
 

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::PerfArgs;
+use crate::api::{self, EndpointSpec};
 use crate::config::{
     ApiConfig, Config, ConnectionConfig, Header, LoadConfig, OutputConfig, PluginConfig, Problem,
     PromptConfig, RateChange, Warmup,
@@ -74,6 +75,7 @@ impl PerfArgs {
                     _ => (self.max_tokens[0], self.max_tokens[0]),
                 },
                 stream,
+                extra_fields: extra_args.keys().cloned().collect(),
                 parameters: self.parameters(stream, extra_args),
             },
             plugins: PluginConfig { timeout_s: self.plugin_timeout, memory_mib: self.plugin_memory },
@@ -146,8 +148,13 @@ impl PerfArgs {
     }
 
     fn chat_template(&self) -> bool {
-        let by_url = self.url.first().is_some_and(|url| url.trim_matches('/').ends_with("chat/completions"));
-        self.apply_chat_template || (by_url && !self.no_apply_chat_template)
+        let endpoint = EndpointSpec {
+            api: &self.api,
+            url: self.url.first().map_or("", String::as_str),
+            stream: !self.no_stream,
+            tokenize_prompt: self.tokenize_prompt,
+        };
+        self.apply_chat_template || (api::takes_chats(&endpoint) && !self.no_apply_chat_template)
     }
 
     /// The body's fields under their names on the wire, in the order the baseline sends them.
