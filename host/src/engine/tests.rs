@@ -152,6 +152,7 @@ struct Stage {
     retries: u32,
     cancel: Option<CancelSpec>,
     outputs_take: Duration,
+    transport_fails: bool,
     duration: Option<Duration>,
     switch: Option<(StopSwitch, StopSignal)>,
 }
@@ -172,6 +173,7 @@ impl Default for Stage {
             retries: 0,
             cancel: None,
             outputs_take: Duration::ZERO,
+            transport_fails: false,
             duration: None,
             switch: None,
         }
@@ -208,7 +210,11 @@ impl Stage {
         let bodies = Arc::new(Mutex::new(Vec::new()));
         let (most_seen, bodies_seen) = (most.clone(), bodies.clone());
         let takes = self.takes;
+        let fails = self.transport_fails;
         let transport = move || -> Result<Box<dyn Transport>, String> {
+            if fails {
+                return Err("no certificates".into());
+            }
             Ok(Box::new(Echo {
                 clock,
                 takes,
@@ -322,6 +328,13 @@ fn a_dataset_that_breaks_ends_the_stage_and_loses_no_record() {
     assert_eq!(ran.end.reason, StopReason::Failed);
     assert_eq!(ran.failed.unwrap().to_string(), "line 7 is broken; mend it");
     assert_eq!(ran.records.len() as u64, ran.end.settled);
+}
+
+#[test]
+fn workers_that_cannot_begin_end_the_stage_and_leave_nobody_waiting() {
+    let ran = Stage { transport_fails: true, parallel: 4, number: 100, warmup: 5, ..Stage::default() }.run();
+    assert_eq!(ran.failed.unwrap().to_string(), "no certificates");
+    assert_eq!((ran.end.reason, ran.records.len()), (StopReason::Failed, 0));
 }
 
 #[test]
