@@ -26,6 +26,7 @@ pub mod metrics;
 pub mod output;
 pub mod plan;
 pub mod plugin;
+pub mod priority;
 pub mod record;
 pub mod sim;
 pub mod tokenizer;

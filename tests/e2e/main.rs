@@ -3,6 +3,7 @@
 mod flags;
 mod folders;
 mod interrupts;
+mod outputs;
 mod perf;
 mod plugins;
 mod python;

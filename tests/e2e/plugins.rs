@@ -201,6 +201,21 @@ fn what_is_no_plugin_is_refused_by_name() {
 }
 
 #[test]
+fn the_smallest_example_does_what_its_readme_says() {
+    let server = server();
+    let dataset = text(guest("arithmetic"));
+    let url = format!("{}/v1/chat/completions", server.url());
+    let run = perf(
+        &url,
+        &["--dataset", &dataset, "--parallel", "4", "--number", "40", "--save-text", "--max-tokens", "2"],
+    );
+    assert_eq!(run.code(), Some(0), "{}", run.printed());
+    let prompts: Vec<String> = run.records().into_iter().map(|record| record.prompt.unwrap()).collect();
+    assert_eq!(prompts.len(), 40);
+    assert!(prompts.iter().all(|prompt| prompt.starts_with("What is ") && prompt.contains(" + ")));
+}
+
+#[test]
 fn options_are_checked_against_the_plugins_schema() {
     let dataset = text(guest("synthetic-chat"));
     let url = "http://127.0.0.1:9/v1/chat/completions";

@@ -170,8 +170,8 @@ fn limits(config: &Config) -> LimitsSpec {
     LimitsSpec {
         memory: (config.plugins.memory_mib as usize) << 20,
         call: timeout,
-        open: timeout,
-        next: timeout,
+        open: timeout * 10,
+        next: timeout * 10,
         ..LimitsSpec::default()
     }
 }

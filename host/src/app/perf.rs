@@ -14,8 +14,7 @@ use crate::api;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::contract::Transport;
-use crate::engine::schedule::ArrivalSpec;
-use crate::engine::{self, EngineError, StageSpec, StopSignal, run_stage};
+use crate::engine::{self, CancelSpec, EngineError, StageSpec, StopSignal, run_stage};
 use crate::http::{HttpSpec, HttpTransport};
 use crate::output::console::Console;
 use crate::output::parquet::ParquetOutput;
@@ -104,6 +103,7 @@ impl Run {
                 secrets: secrets.clone(),
             };
             let (end, failed) = run_stage(engine_parts, &self.stage_spec(&header.run_id, stage), &self.stop);
+            outputs.catch_up();
             ended.push((stage.clone(), end));
             failure = failed;
             if failure.is_some() {
@@ -181,15 +181,30 @@ impl Run {
             run_id: run_id.into(),
             model: self.config.model.as_str().into(),
             header: stage.clone(),
-            arrivals: stage
-                .rate_rps
-                .map_or(ArrivalSpec::Unpaced, |rate_rps| ArrivalSpec::Poisson { rate_rps }),
+            arrivals: load.arrivals(stage.rate_rps),
+            max_concurrency: load.max_concurrency,
+            retries: load.retries,
+            cancel: (load.cancel_rate > 0.0).then(|| CancelSpec {
+                rate: load.cancel_rate,
+                after: Duration::from_secs_f64(load.cancel_after_s),
+            }),
+            targets: self.targets(),
             duration: load.duration_s.map(Duration::from_secs_f64),
             seed: self.config.seed.wrapping_add(stage.index as u64),
             workers: load.workers.unwrap_or((cores / 2).clamp(1, 8)),
             settlers: (cores / 2).clamp(1, 8),
             keep_texts: self.config.output.save_text,
         }
+    }
+
+    /// The servers that conversations go to in turn, without their paths.
+    fn targets(&self) -> Arc<[String]> {
+        let connection = &self.config.connection;
+        let origin = |url: &String| {
+            let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+            format!("{scheme}://{}", rest.split('/').next().unwrap_or_default())
+        };
+        std::iter::once(&connection.url).chain(&connection.more_urls).map(origin).collect()
     }
 
     /// Rests between two stages, unless the user wants the run to end.

@@ -43,7 +43,7 @@ pub fn report(folder: &Path) -> Result<Exit, AppError> {
 
 fn summarise(file: &Path) -> Result<(BasicInformation, StageSummary), OutputError> {
     let stored = stored::read(file)?;
-    let mut accumulator = StageAccumulator::new(&stored.stage.folder);
+    let mut accumulator = StageAccumulator::new(&stored.stage);
     let text = |pointer: &str| {
         stored.run.config.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_string()
     };

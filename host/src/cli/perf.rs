@@ -7,13 +7,15 @@ use clap::{ArgAction, Args};
 use serde_json::{Map, Value, json};
 
 use crate::config::{
-    ApiConfig, Config, ConnectionConfig, Header, LoadConfig, OutputConfig, PluginConfig, Problem,
-    PromptConfig, Warmup,
+    ApiConfig, Arrival, Config, ConnectionConfig, Header, LoadConfig, OutputConfig, PluginConfig, Problem,
+    PromptConfig, RateChange, Warmup,
 };
+
+use crate::record::GoodputTarget;
 
 /// Measure a server: one stage for each --parallel, one record for each request.
 #[derive(Debug, Clone, Args)]
-#[command(next_line_help = false)]
+#[command(after_help = "Parameters of replies that have no default are sent only if they are given.")]
 pub struct PerfArgs {
     /// Model name as the server knows it
     #[arg(long, help_heading = "Model and API")]
@@ -29,9 +31,15 @@ pub struct PerfArgs {
     #[arg(long, value_name = "PATH", help_heading = "Model and API")]
     tokenizer_path: Option<PathBuf>,
 
-    /// Endpoint. A URL without a known path gets the API's
-    #[arg(long, default_value = "http://127.0.0.1:8877/v1/chat/completions", help_heading = "Connection")]
-    url: String,
+    /// Endpoint. A URL without a known path gets the API's. Several share the load: each conversation
+    /// goes to one of them
+    #[arg(
+        long,
+        num_args = 1..,
+        default_value = "http://127.0.0.1:8877/v1/chat/completions",
+        help_heading = "Connection"
+    )]
+    url: Vec<String>,
     /// API key, sent as "Authorization: Bearer KEY" and shown nowhere
     #[arg(long, value_name = "KEY", help_heading = "Connection")]
     api_key: Option<String>,
@@ -63,9 +71,36 @@ pub struct PerfArgs {
     /// Requests of each stage, one value for each --parallel
     #[arg(long, short = 'n', value_name = "N", num_args = 1.., default_value = "1000", help_heading = "Load")]
     number: Vec<u64>,
-    /// Pace arrivals as a Poisson process of this many requests per second, within --parallel; -1 for no pacing
-    #[arg(long, value_name = "RPS", default_value_t = -1.0, allow_negative_numbers = true, help_heading = "Load")]
-    rate: f64,
+    /// Pace arrivals at this many requests per second: within --parallel, or with --open-loop, where
+    /// several values make several stages; -1 for no pacing
+    #[arg(
+        long,
+        value_name = "RPS",
+        num_args = 1..,
+        default_value = "-1",
+        allow_negative_numbers = true,
+        help_heading = "Load"
+    )]
+    rate: Vec<f64>,
+    /// Open loop: arrivals do not wait for answers; --parallel has no meaning
+    #[arg(long, help_heading = "Load")]
+    open_loop: bool,
+    /// How the gaps between paced arrivals vary
+    #[arg(long, value_enum, default_value_t = Arrival::Poisson, help_heading = "Load")]
+    arrival: Arrival,
+    /// Shape of --arrival gamma: 1 is Poisson, less comes in bursts, more is more regular
+    #[arg(long, value_name = "X", default_value_t = 1.0, help_heading = "Load")]
+    burstiness: f64,
+    /// Change the rate linearly during each stage, from one value to another in so many seconds
+    #[arg(long, value_name = "RPS:RPS:S", conflicts_with = "steps", help_heading = "Load")]
+    ramp: Option<String>,
+    /// Change the rate in steps during each stage: each value for so many seconds
+    #[arg(long, value_name = "RPS:S", num_args = 1.., help_heading = "Load")]
+    steps: Vec<String>,
+    /// Most requests of an open loop in flight; what is due beyond that is recorded as not sent
+    /// [default: none]
+    #[arg(long, value_name = "N", help_heading = "Load")]
+    max_concurrency: Option<u32>,
     /// Warm-up requests before each stage: a count, or a ratio of --number between 0 and 1. They are
     /// marked in the records and excluded from all figures
     #[arg(
@@ -88,6 +123,18 @@ pub struct PerfArgs {
         help_heading = "Load"
     )]
     sleep_interval: f64,
+    /// Try a failed request again so many times; each attempt is a record
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Load")]
+    retries: u32,
+    /// Share of requests that the client gives up on purpose, from 0 to 1
+    #[arg(long, value_name = "X", default_value_t = 0.0, help_heading = "Load")]
+    cancel_rate: f64,
+    /// When it gives them up, in seconds after they were sent
+    #[arg(long, value_name = "S", default_value_t = 1.0, help_heading = "Load")]
+    cancel_after: f64,
+    /// Count requests within these limits, in milliseconds, as good: ttft:200 tpot:50 itl:50 latency:10000
+    #[arg(long, value_name = "METRIC:MS", num_args = 1.., help_heading = "Load")]
+    goodput: Vec<GoodputTarget>,
     /// Threads that send and read [default: half of the cores, at most 8]
     #[arg(long, value_name = "N", help_heading = "Load")]
     workers: Option<u32>,
@@ -173,12 +220,13 @@ pub struct PerfArgs {
     #[arg(long, value_name = "JSON", help_heading = "Replies")]
     extra_args: Option<String>,
 
-    /// Longest time for one call of a plugin, in seconds
+    /// Longest time for one call of a plugin, in seconds; opening it and drawing conversations from
+    /// it may take ten times as long
     #[arg(
         long,
         value_name = "S",
         allow_negative_numbers = true,
-        default_value_t = 10.0,
+        default_value_t = 1.0,
         help_heading = "Plugins"
     )]
     plugin_timeout: f64,
@@ -226,14 +274,24 @@ impl PerfArgs {
             load: LoadConfig {
                 parallel: self.parallel.clone(),
                 number: self.number.clone(),
-                rate_rps: (self.rate != -1.0).then_some(self.rate),
+                open_loop: self.open_loop,
+                rates_rps: if self.rate == [-1.0] { Vec::new() } else { self.rate.clone() },
+                arrival: self.arrival,
+                burstiness: self.burstiness,
+                rate_change: self.rate_change(&mut problems),
+                max_concurrency: self.max_concurrency,
                 warmup: warmup(self.warmup_num),
                 duration_s: self.duration,
                 sleep_interval_s: self.sleep_interval,
+                retries: self.retries,
+                cancel_rate: self.cancel_rate,
+                cancel_after_s: self.cancel_after,
+                goodput: self.goodput.clone(),
                 workers: self.workers,
             },
             connection: ConnectionConfig {
-                url: self.url.clone(),
+                url: self.url.first().cloned().unwrap_or_default(),
+                more_urls: self.url.iter().skip(1).cloned().collect(),
                 headers,
                 connect_timeout_s: self.connect_timeout,
                 read_timeout_s: self.read_timeout,
@@ -276,8 +334,30 @@ impl PerfArgs {
         if problems.is_empty() { Ok(config) } else { Err(problems) }
     }
 
+    fn rate_change(&self, problems: &mut Vec<Problem>) -> Option<RateChange> {
+        if let Some(ramp) = &self.ramp {
+            let change = RateChange::ramp(ramp);
+            if change.is_none() {
+                let message =
+                    format!("\"{ramp}\" is not RPS:RPS:SECONDS with positive numbers, such as 1:50:60");
+                problems.push(Problem::new("--ramp", message));
+            }
+            return change;
+        }
+        if self.steps.is_empty() {
+            return None;
+        }
+        let change = RateChange::steps(&self.steps);
+        if change.is_none() {
+            let message =
+                format!("{:?} are not RPS:SECONDS with positive numbers, such as 10:30 50:30", self.steps);
+            problems.push(Problem::new("--steps", message));
+        }
+        change
+    }
+
     fn chat_template(&self) -> bool {
-        let by_url = self.url.trim_matches('/').ends_with("chat/completions");
+        let by_url = self.url.first().is_some_and(|url| url.trim_matches('/').ends_with("chat/completions"));
         self.apply_chat_template || (by_url && !self.no_apply_chat_template)
     }
 
@@ -410,6 +490,23 @@ mod tests {
                 "--model: is required: the model's name as the server knows it",
             ]
         );
+    }
+
+    #[test]
+    fn an_open_loop_sweeps_over_rates() {
+        let config = config("--model m --open-loop --rate 5 0.5 --number 10 20 --goodput ttft:200").unwrap();
+        let names: Vec<String> = config.load.stages().into_iter().map(|stage| stage.name).collect();
+        assert_eq!(names, ["rate_5_number_10", "rate_0.5_number_20"]);
+        let problems = super::tests::config("--model m --open-loop --rate 5 6 --number 10").unwrap_err();
+        assert_eq!(
+            problems,
+            [
+                "--rate: in open-loop mode the length of --number and --rate must match, but got number: [10] and \
+              rate: [5.0, 6.0]; give one --number for each --rate"
+            ]
+        );
+        assert!(super::tests::config("--model m --rate 5 6").unwrap_err()[0].contains("add --open-loop"));
+        assert!(super::tests::config("--model m --ramp 5:6").unwrap_err()[0].starts_with("--ramp: "));
     }
 
     #[test]

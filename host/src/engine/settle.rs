@@ -23,6 +23,8 @@ pub(super) struct Settler {
     pub(super) counter: Option<Arc<dyn TokenCounter>>,
     pub(super) events: EventSender,
     pub(super) keep_texts: bool,
+    /// How often a failed request is tried again.
+    pub(super) may_retry: u32,
     /// Texts that must not appear in a record: keys and tokens.
     pub(super) secrets: Arc<Vec<String>>,
 }
@@ -87,7 +89,13 @@ impl Settler {
         };
         let record = RequestRecord::new(prepared.key.clone(), worker, wire, meaning);
         if let Some(next_turn) = next_turn {
-            let next = if record.ok() { self.shaper.next_turn(prepared, answer) } else { None };
+            let next = if record.ok() {
+                self.shaper.next_turn(prepared, answer)
+            } else if record.key.attempt <= self.may_retry && is_worth_a_retry(&record) {
+                Some(self.shaper.retry(prepared))
+            } else {
+                None
+            };
             // A slot that is gone wants no further turn.
             let _ = next_turn.send(next);
         }
@@ -150,6 +158,24 @@ impl Settler {
         self.secrets
             .iter()
             .fold(message.to_string(), |text, secret| text.replace(secret.as_str(), "[redacted]"))
+    }
+}
+
+/// Whether another attempt may end better: the network or the load failed, not what was asked.
+fn is_worth_a_retry(record: &RequestRecord) -> bool {
+    let overloaded = record.status.is_some_and(|status| status == 429 || status >= 500);
+    match record.failure.as_ref().map(|failure| failure.kind) {
+        Some(FailureKind::HttpStatus) => overloaded,
+        Some(
+            FailureKind::Connect
+            | FailureKind::ConnectTimeout
+            | FailureKind::ReadTimeout
+            | FailureKind::TotalTimeout
+            | FailureKind::Truncated
+            | FailureKind::StreamError
+            | FailureKind::EmptyReply,
+        ) => true,
+        _ => false,
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 use bytes::Bytes;
 
+use super::schedule::{RateProfile, Spacing};
 use super::*;
 use crate::contract::{
     AbortSignal, Conversation, Ending, ExchangeFuture, FailureKind, Framing, HttpRequest, Mark, Message,
@@ -146,6 +147,10 @@ struct Stage {
     warmup: u64,
     workers: u32,
     rate: Option<f64>,
+    open_loop: bool,
+    max_concurrency: Option<u32>,
+    retries: u32,
+    cancel: Option<CancelSpec>,
     duration: Option<Duration>,
     switch: Option<(StopSwitch, StopSignal)>,
 }
@@ -161,10 +166,18 @@ impl Default for Stage {
             warmup: 0,
             workers: 2,
             rate: None,
+            open_loop: false,
+            max_concurrency: None,
+            retries: 0,
+            cancel: None,
             duration: None,
             switch: None,
         }
     }
+}
+
+fn poisson(rate_rps: f64) -> ArrivalSpec {
+    ArrivalSpec::Paced { spacing: Spacing::Poisson, rate: RateProfile::constant(rate_rps) }
 }
 
 /// What came of a stage.
@@ -196,17 +209,22 @@ impl Stage {
         let header = StageHeader {
             index: 0,
             name: "parallel_1_number_3".into(),
-            parallel: Some(self.parallel),
+            parallel: (!self.open_loop).then_some(self.parallel),
             rate_rps: self.rate,
             number: self.number,
             warmup: self.warmup,
+            goodput: Vec::new(),
             folder: "nowhere".into(),
         };
         let spec = StageSpec {
             run_id: "run".into(),
             model: "model".into(),
             header: Arc::new(header),
-            arrivals: self.rate.map_or(ArrivalSpec::Unpaced, |rate_rps| ArrivalSpec::Poisson { rate_rps }),
+            arrivals: self.rate.map_or(ArrivalSpec::Unpaced, poisson),
+            max_concurrency: self.max_concurrency,
+            retries: self.retries,
+            cancel: self.cancel,
+            targets: Arc::new([]),
             duration: self.duration,
             seed: 7,
             workers: self.workers,
@@ -311,13 +329,63 @@ fn a_conversation_keeps_its_slot_and_sees_the_servers_replies() {
 #[test]
 fn paced_requests_are_due_when_the_schedule_says_and_never_sent_before() {
     let ran = Stage { parallel: 50, number: 40, rate: Some(400.0), ..Stage::default() }.run();
-    let mut schedule = Schedule::new(ArrivalSpec::Poisson { rate_rps: 400.0 }, 8);
+    let mut schedule = Schedule::new(&poisson(400.0), 8);
     let expected: Vec<Nanos> = (0..40).map(|_| schedule.next_due().unwrap()).collect();
     let mut due: Vec<Nanos> =
         ran.records.iter().map(|record| record.due - Nanos(ran.end.started_ns)).collect();
     due.sort_unstable();
     assert_eq!(due, expected);
     assert!(ran.records.iter().all(|record| record.sent.unwrap() >= record.due));
+}
+
+#[test]
+fn open_loop_arrivals_do_not_wait_for_answers() {
+    let takes = Duration::from_millis(300);
+    let ran =
+        Stage { open_loop: true, number: 60, takes, rate: Some(1000.0), workers: 3, ..Stage::default() }
+            .run();
+    assert_eq!(ran.records.len(), 60);
+    assert!(ran.most_in_flight > 30, "{} in flight", ran.most_in_flight);
+    let mut schedule = Schedule::new(&poisson(1000.0), 8);
+    let expected: Vec<Nanos> = (0..60).map(|_| schedule.next_due().unwrap()).collect();
+    let mut due: Vec<Nanos> =
+        ran.records.iter().map(|record| record.due - Nanos(ran.end.started_ns)).collect();
+    due.sort_unstable();
+    assert_eq!(due, expected, "the schedule is one, however many workers take part in it");
+}
+
+#[test]
+fn beyond_max_concurrency_a_due_request_is_a_record_of_one_that_was_not_sent() {
+    let takes = Duration::from_secs(2);
+    let stage = Stage {
+        open_loop: true,
+        number: 20,
+        takes,
+        rate: Some(2000.0),
+        max_concurrency: Some(4),
+        ..Stage::default()
+    };
+    let ran = stage.run();
+    assert_eq!(ran.most_in_flight, 4);
+    let shed: Vec<_> = ran.records.iter().filter(|record| !record.ok()).collect();
+    assert_eq!(shed.len(), 16);
+    assert!(shed.iter().all(|record| record.failure.as_ref().unwrap().kind == FailureKind::Shed));
+    assert!(shed.iter().all(|record| record.sent.is_none()));
+}
+
+#[test]
+fn a_request_that_is_given_up_is_recorded_as_cancelled() {
+    let cancel = Some(CancelSpec { rate: 1.0, after: Duration::from_millis(20) });
+    let ran = Stage { number: 2, takes: Duration::from_secs(60), cancel, ..Stage::default() }.run();
+    for record in &ran.records {
+        let failure = record.failure.as_ref().unwrap();
+        assert_eq!(failure.kind, FailureKind::Cancelled);
+        assert_eq!(failure.message, "given up after 20 ms, as --cancel-rate asks");
+        assert!(record.latency_ms.unwrap() >= 20.0);
+    }
+    let ran =
+        Stage { number: 4, cancel: cancel.map(|c| CancelSpec { rate: 0.0, ..c }), ..Stage::default() }.run();
+    assert!(ran.records.iter().all(RequestRecord::ok));
 }
 
 #[test]
@@ -400,6 +468,7 @@ fn a_slow_dataset_starves_the_run_and_is_told() {
         rate_rps: None,
         number: 40,
         warmup: 0,
+        goodput: Vec::new(),
         folder: "nowhere".into(),
     };
     let spec = StageSpec {
@@ -407,6 +476,10 @@ fn a_slow_dataset_starves_the_run_and_is_told() {
         model: "model".into(),
         header: Arc::new(header),
         arrivals: ArrivalSpec::Unpaced,
+        max_concurrency: None,
+        retries: 0,
+        cancel: None,
+        targets: Arc::new([]),
         duration: None,
         seed: 7,
         workers: 1,

@@ -8,13 +8,12 @@ mod summary;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
 
 pub use samples::{Distribution, Samples};
 pub use summary::{Figure, PERCENTILES, Percentile, Section, StageSummary};
 
 use crate::contract::FailureKind;
-use crate::record::{ClientHealth, RequestRecord, StageHeader, TokenSource};
+use crate::record::{ClientHealth, GoodputTarget, RequestRecord, StageHeader, TokenSource};
 use crate::units::Nanos;
 
 /// Collects the records of one stage. Its memory does not grow with the number of records.
@@ -22,6 +21,8 @@ use crate::units::Nanos;
 pub struct StageAccumulator {
     total: u64,
     succeeded: u64,
+    goodput: Vec<GoodputTarget>,
+    good: u64,
     failures: BTreeMap<FailureKind, FailureCount>,
     first_start: Option<Nanos>,
     last_completed: Option<Nanos>,
@@ -150,11 +151,14 @@ impl Mean {
 
 impl StageAccumulator {
     /// An accumulator without records; what is too much for memory goes into files without names
-    /// in `folder`.
-    pub fn new(folder: &Path) -> StageAccumulator {
+    /// in the stage's folder.
+    pub fn new(stage: &StageHeader) -> StageAccumulator {
+        let folder = &stage.folder;
         StageAccumulator {
             total: 0,
             succeeded: 0,
+            goodput: stage.goodput.clone(),
+            good: 0,
             failures: BTreeMap::new(),
             first_start: None,
             last_completed: None,
@@ -188,6 +192,7 @@ impl StageAccumulator {
             return;
         }
         self.succeeded += 1;
+        self.good += u64::from(self.goodput.iter().all(|target| target.is_met_by(record)));
         self.count_tokens(record);
         self.turns.push(f64::from(record.key.input_turns));
         self.several_turns |= record.key.input_turns > 1;
@@ -237,6 +242,7 @@ impl StageAccumulator {
             duration_s,
             total: self.total,
             succeeded: self.succeeded,
+            good: (!self.goodput.is_empty()).then_some(self.good),
             failures: self.failures,
             token_sources: token_sources(self.sources, self.succeeded),
             input_turns: self.turns.value().filter(|_| self.several_turns),

@@ -115,6 +115,8 @@ pub struct StageSummary {
     pub total: u64,
     /// Those that succeeded.
     pub succeeded: u64,
+    /// Those that met every goodput target; `None` if there is none.
+    pub good: Option<u64>,
     /// Those that failed, by kind.
     pub failures: BTreeMap<FailureKind, FailureCount>,
     /// Where token counts come from, if not all from the server.
@@ -147,6 +149,17 @@ impl StageSummary {
         Some(self.succeeded as f64 / self.duration_s?)
     }
 
+    /// Requests that met every goodput target ÷ duration.
+    pub fn goodput_rps(&self) -> Option<f64> {
+        Some(self.good? as f64 / self.duration_s?)
+    }
+
+    /// The share of all requests that met every goodput target, in percent.
+    pub fn good_percent(&self) -> Option<f64> {
+        let good = self.good?;
+        (self.total > 0).then(|| good as f64 / self.total as f64 * 100.0)
+    }
+
     /// Output tokens ÷ duration; `None` if no output was counted.
     pub fn output_throughput_tps(&self) -> Option<f64> {
         Some(self.output_tokens()? / self.duration_s?)
@@ -176,6 +189,8 @@ impl StageSummary {
         let rows = [
             (Section::General, "Test Duration (s)", self.duration_s, 4),
             (Section::General, "Req Throughput (req/s)", self.request_throughput_rps(), 4),
+            (Section::General, "Goodput (req/s)", self.goodput_rps(), 4),
+            (Section::General, "Good Requests (%)", self.good_percent(), 2),
             (Section::Latency, "Avg Latency (s)", mean(Metric::Latency), 4),
             (Section::Latency, "TTFT (ms)", mean(Metric::Ttft), 2),
             (Section::Latency, "TPOT (ms)", mean(Metric::Tpot), 2),

@@ -15,9 +15,13 @@ mod suggestions;
 pub mod summary;
 pub mod table;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
+use crate::priority;
 use crate::record::{Event, EventSender};
 
 /// Why an output could not do its work: one line that names the file and says what to do.
@@ -47,6 +51,15 @@ pub struct OutputFailure {
 #[derive(Debug)]
 pub struct FanOut {
     thread: JoinHandle<Vec<OutputFailure>>,
+    told: Arc<AtomicU64>,
+    consumed: Arc<Consumed>,
+}
+
+/// How many events all outputs have consumed.
+#[derive(Debug, Default)]
+struct Consumed {
+    count: Mutex<u64>,
+    grown: Condvar,
 }
 
 /// How many events may wait for the outputs before those who emit them are held up.
@@ -57,9 +70,27 @@ impl FanOut {
     /// [`Event::RunFinished`] or once all senders are gone.
     pub fn start(outputs: Vec<Box<dyn Output>>) -> std::io::Result<(EventSender, FanOut)> {
         let (sender, receiver) = sync_channel(QUEUE);
-        let thread =
-            std::thread::Builder::new().name("outputs".into()).spawn(move || fan_out(outputs, &receiver))?;
-        Ok((EventSender::new(sender), FanOut { thread }))
+        let sender = EventSender::new(sender);
+        let consumed = Arc::new(Consumed::default());
+        let counted = consumed.clone();
+        let thread = std::thread::Builder::new().spawn(move || {
+            // The threads that outputs start stand where this one does.
+            priority::stand_back("outputs");
+            fan_out(outputs, &receiver, &counted)
+        })?;
+        let fan_out = FanOut { thread, told: sender.told(), consumed };
+        Ok((sender, fan_out))
+    }
+
+    /// Waits until every event told so far has been consumed, so that what the outputs do about the
+    /// end of a stage does not take the processor from the next one.
+    pub fn catch_up(&self) {
+        let told = self.told.load(Ordering::Acquire);
+        let mut count = self.consumed.count.lock().unwrap_or_else(PoisonError::into_inner);
+        while *count < told && !self.thread.is_finished() {
+            let wait = self.consumed.grown.wait_timeout(count, Duration::from_millis(100));
+            count = wait.map_or_else(|poisoned| poisoned.into_inner().0, |(count, _)| count);
+        }
     }
 
     /// Waits until every event has been consumed, and returns the outputs that failed.
@@ -71,7 +102,11 @@ impl FanOut {
     }
 }
 
-fn fan_out(mut outputs: Vec<Box<dyn Output>>, events: &Receiver<Event>) -> Vec<OutputFailure> {
+fn fan_out(
+    mut outputs: Vec<Box<dyn Output>>,
+    events: &Receiver<Event>,
+    consumed: &Consumed,
+) -> Vec<OutputFailure> {
     let mut failures = Vec::new();
     for event in events {
         let mut fallen = Vec::new();
@@ -87,6 +122,8 @@ fn fan_out(mut outputs: Vec<Box<dyn Output>>, events: &Receiver<Event>) -> Vec<O
             failures.push(failure);
             outputs.retain_mut(|output| output.on_event(&told).is_ok());
         }
+        *consumed.count.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        consumed.grown.notify_all();
         if matches!(event, Event::RunFinished) {
             break;
         }
@@ -97,7 +134,6 @@ fn fan_out(mut outputs: Vec<Box<dyn Output>>, events: &Receiver<Event>) -> Vec<O
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::{Arc, Mutex};
 
     struct Fails;
     impl Output for Fails {
@@ -128,6 +164,8 @@ mod tests {
         let (events, thread) = FanOut::start(vec![Box::new(Fails), Box::new(Keeps(kept.clone()))]).unwrap();
         events.emit(Event::Warned("first".into()));
         events.emit(Event::Warned("second".into()));
+        thread.catch_up();
+        assert_eq!(kept.lock().unwrap().len(), 3);
         events.emit(Event::RunFinished);
         assert_eq!(
             thread.finish(),

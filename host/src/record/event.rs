@@ -3,11 +3,12 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 
 use serde::{Deserialize, Serialize};
 
-use super::RequestRecord;
+use super::{GoodputTarget, RequestRecord};
 use crate::units::Nanos;
 
 /// What is known of a run before its first request. It holds no secret.
@@ -55,6 +56,9 @@ pub struct StageHeader {
     pub number: u64,
     /// Warm-up requests to make before them.
     pub warmup: u64,
+    /// What makes a request a good one; empty if nobody asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub goodput: Vec<GoodputTarget>,
     /// The stage's own folder.
     #[serde(skip)]
     pub folder: PathBuf,
@@ -148,17 +152,24 @@ pub enum Event {
 #[derive(Debug, Clone)]
 pub struct EventSender {
     queue: SyncSender<Event>,
+    told: Arc<AtomicU64>,
 }
 
 impl EventSender {
     /// A sender into `queue`.
     pub fn new(queue: SyncSender<Event>) -> EventSender {
-        EventSender { queue }
+        EventSender { queue, told: Arc::default() }
+    }
+
+    /// How many events have been told so far, by this sender and its clones.
+    pub fn told(&self) -> Arc<AtomicU64> {
+        self.told.clone()
     }
 
     /// Tells `event`; waits while the outputs are behind. It must not be called on a worker's
     /// thread. Once the outputs are gone there is nobody left to tell, and it does nothing.
     pub fn emit(&self, event: Event) {
+        self.told.fetch_add(1, Ordering::Release);
         let _ = self.queue.send(event);
     }
 }

@@ -2,6 +2,7 @@
 //! concerns a single request. What concerns many is in [`crate::metrics`].
 
 mod event;
+mod goodput;
 
 use std::sync::Arc;
 
@@ -9,6 +10,8 @@ pub use event::{
     ClientHealth, Event, EventSender, LagSummary, PluginIdentity, RunHeader, StageEnd, StageHeader,
     StopReason,
 };
+
+pub use goodput::{GoodputError, GoodputMetric, GoodputTarget};
 
 use crate::contract::{Failure, Framing};
 use crate::units::Nanos;
