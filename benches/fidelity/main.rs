@@ -114,8 +114,9 @@ impl Options {
             }
         }
         let quick = options.quick;
-        let or = |given: usize, else_: usize| if given == 0 { else_ } else { given };
-        options.rounds = or(options.rounds, if quick { 1 } else { 3 });
+        if options.rounds == 0 {
+            options.rounds = if quick { 1 } else { 3 };
+        }
         if options.streams.is_empty() {
             options.streams = if quick { vec![64, 256] } else { vec![1, 16, 64, 256, 1024] };
         }

@@ -30,4 +30,5 @@ pub mod priority;
 pub mod record;
 pub mod sim;
 pub mod tokenizer;
+pub mod tune;
 pub mod units;

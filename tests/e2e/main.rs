@@ -3,7 +3,7 @@
 mod flags;
 mod folders;
 mod interrupts;
-mod outputs;
+mod load;
 mod perf;
 mod plugins;
 mod python;

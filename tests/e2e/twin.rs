@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use tickrate::api::{self, OpenAiSpec};
+use tickrate::api::{self, ApiSpec};
 use tickrate::contract::framing::{Framed, frames};
 use tickrate::contract::{
     Api, Framing, Mark, Message, Outcome, PartError, Prompt, Reply, RunConfig, Turn, TurnInContext,
@@ -34,7 +34,7 @@ fn config(stream: bool) -> RunConfig {
 /// The native API and its twin.
 fn twins(stream: bool) -> (Arc<dyn Api>, Arc<dyn Api>) {
     let config = config(stream);
-    let native = api::open("openai", &config, &OpenAiSpec::default(), None).unwrap();
+    let native = api::open("openai", &config, &ApiSpec::default(), None).unwrap();
     let runtime = Runtime::new(LimitsSpec::default()).unwrap();
     let plugin = Plugin::open(&runtime, &guest("openai-chat")).unwrap();
     (native, plugin.api(&config, &Services::none()).unwrap())
@@ -195,6 +195,7 @@ fn event() -> impl Strategy<Value = String> {
         "content",
         "reasoning_content",
         "reasoning",
+        "reasoning_details",
         "refusal",
         "role",
         "tool_calls",

@@ -6,6 +6,7 @@ mod folder;
 mod parts;
 mod perf;
 mod signals;
+mod stages;
 mod stored;
 
 pub use exit::{AppError, Exit};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::exit::AppError;
-use crate::api::{self, MaxTokensRange, OpenAiSpec};
+use crate::api::{self, ApiSpec, MaxTokensRange};
 use crate::config::Config;
 use crate::contract::{Api, Dataset, PartError, Prompt, RunConfig, TokenCounter, TurnInContext};
 use crate::dataset::{self, DatasetSpec};
@@ -103,18 +103,19 @@ impl<'a> Opener<'a> {
     fn api(&self) -> Result<(Arc<dyn Api>, Arc<dyn Api>, Option<PluginIdentity>), AppError> {
         let config = &self.config.api;
         let run = self.run_config(&config.api_args);
-        let test = RunConfig { parameters: least_output(&run.parameters), ..run.clone() };
+        let test = RunConfig { parameters: least_output(&config.api, &run.parameters), ..run.clone() };
         if let Some(plugin) = self.component("--api", &config.api)? {
             let open = |run| plugin.api(run, &self.services).map_err(|error| at("--api", error));
             return Ok((open(&run)?, open(&test)?, Some(plugin.identity(Role::Api))));
         }
-        let spec = OpenAiSpec {
+        let spec = ApiSpec {
             query_template: config
                 .query_template
                 .as_ref()
                 .map(|template| Value::Object(template.clone()).to_string()),
             max_tokens: Some(MaxTokensRange { min: config.max_tokens.0, max: config.max_tokens.1 })
                 .filter(|range| range.min != range.max),
+            extra_fields: config.extra_fields.clone(),
         };
         let open = |run| {
             api::open(&config.api, run, &spec, self.tokenizer.clone()).map_err(|error| at("--api", error))
@@ -158,10 +159,10 @@ fn at(flag: &str, error: impl std::fmt::Display) -> AppError {
 }
 
 /// The parameters of a request that should be cheap to answer.
-fn least_output(parameters: &Map<String, Value>) -> Map<String, Value> {
+fn least_output(api: &str, parameters: &Map<String, Value>) -> Map<String, Value> {
     let mut out = parameters.clone();
     out.shift_remove("min_tokens");
-    out.insert("max_tokens".into(), Value::from(1));
+    out.insert("max_tokens".into(), Value::from(api::least_tokens(api)));
     out
 }
 

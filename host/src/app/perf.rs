@@ -9,8 +9,9 @@ use serde_json::json;
 
 use super::exit::{AppError, Exit};
 use super::parts::Parts;
+use super::stages::Stages;
 use super::{connection, folder, parts, signals};
-use crate::api;
+use crate::api::{self, EndpointSpec};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::contract::Transport;
@@ -22,24 +23,29 @@ use crate::output::progress::Progress;
 use crate::output::summary::{self, Summary};
 use crate::output::table::BasicInformation;
 use crate::output::{FanOut, Output, recover};
-use crate::plan;
 use crate::record::{Event, RunHeader, StageEnd, StageHeader};
 
 /// Runs the benchmark that `config` describes and returns how it ended.
 pub fn perf(mut config: Config) -> Result<Exit, AppError> {
     let clock = Clock::start();
     let console = Console::default();
-    if config.api.api == "openai" {
-        let secrets = config.secrets();
-        let endpoint = api::endpoint(&config.connection.url, config.prompt.tokenize_prompt);
-        config.connection.url = endpoint.url;
-        if let Some(note) = endpoint.note {
-            let note = secrets.iter().fold(note, |note, secret| note.replace(secret, "[redacted]"));
-            console.print(&format!("note: {note}"));
-        }
+    let secrets = config.secrets();
+    let endpoint = api::endpoint(&EndpointSpec {
+        api: &config.api.api,
+        url: &config.connection.url,
+        stream: config.api.stream,
+        tokenize_prompt: config.prompt.tokenize_prompt,
+    });
+    config.connection.url = endpoint.url;
+    if let Some(note) = endpoint.note {
+        let note = secrets.iter().fold(note, |text, secret| text.replace(secret, "[redacted]"));
+        console.print(&format!("note: {note}"));
     }
     let http = http_spec(&config);
     HttpTransport::new(&http, clock).map_err(|error| AppError::usage(format!("--headers: {error}")))?;
+    for note in config.sla.iter().flat_map(|sla| &sla.notes) {
+        console.print(&format!("note: --sla-params: {note}"));
+    }
     let parts = parts::open(&config, &console)?;
     let abandoned = recover::find_journals(&config.output.outputs_dir);
     let folder = folder::create(&config, clock.started_at())?;
@@ -69,7 +75,7 @@ struct Run {
 
 impl Run {
     fn all_stages(self, mut parts: Parts) -> Result<Exit, AppError> {
-        let stages = plan::stages(&self.config, &self.folder);
+        let mut stages = Stages::new(&self.config, &self.folder);
         let header = Arc::new(self.header(&parts));
         self.write_run_file(&header, &[])?;
         let (events, outputs) = FanOut::start(self.outputs(&parts))
@@ -85,8 +91,9 @@ impl Run {
             let transport = HttpTransport::new(&http, clock).map_err(|error| error.to_string())?;
             Ok(Box::new(transport) as Box<dyn Transport>)
         };
-        for (index, stage) in stages.iter().enumerate() {
-            if index > 0 {
+        let mut unlearned = None;
+        while let Some(stage) = stages.next() {
+            if !ended.is_empty() {
                 self.rest();
             }
             if self.stop.draining() {
@@ -102,18 +109,19 @@ impl Run {
                 next_id: &mut next_id,
                 secrets: secrets.clone(),
             };
-            let (end, failed) = run_stage(engine_parts, &self.stage_spec(&header.run_id, stage), &self.stop);
+            let (end, failed) = run_stage(engine_parts, &self.stage_spec(&header.run_id, &stage), &self.stop);
             outputs.catch_up();
-            ended.push((stage.clone(), end));
+            unlearned = stages.tell(&stage).err();
+            ended.push((stage, end));
             failure = failed;
-            if failure.is_some() {
+            if failure.is_some() || unlearned.is_some() {
                 break;
             }
         }
         events.emit(Event::RunFinished);
         drop(events);
         let fallen = outputs.finish();
-        let rewritten = self.write_run_file(&header, &ended);
+        let rewritten = self.write_run_file(&header, &ended).and_then(|()| self.tell_findings(&stages));
         self.say_where(&ended);
 
         if let Some(error) = failure {
@@ -123,6 +131,9 @@ impl Run {
         if !fallen.is_empty() {
             let lines = fallen.iter().map(|fallen| fallen.error.to_string()).collect();
             return Err(AppError { exit: Exit::Failed, lines });
+        }
+        if let Some(error) = unlearned {
+            return Err(AppError::new(Exit::Failed, error.to_string()));
         }
         rewritten?;
         Ok(self.exit(&ended))
@@ -228,6 +239,14 @@ impl Run {
             .map_err(|error| AppError::new(Exit::Failed, error.to_string()))
     }
 
+    /// Shows and writes what a search has found.
+    fn tell_findings(&self, stages: &Stages) -> Result<(), AppError> {
+        let Some((table, report)) = stages.findings() else { return Ok(()) };
+        self.console.print(&format!("\n{table}\n"));
+        summary::write(&self.folder.join("sla_summary.json"), &format!("{report:#}\n"))
+            .map_err(|error| AppError::new(Exit::Failed, error.to_string()))
+    }
+
     fn say_where(&self, ended: &[(Arc<StageHeader>, StageEnd)]) {
         if ended.is_empty() {
             return;
@@ -252,6 +271,9 @@ fn http_spec(config: &Config) -> HttpSpec {
             .iter()
             .map(|header| (header.name().to_string(), header.expose().to_string()))
             .collect(),
+        tls: std::iter::once(&connection.url)
+            .chain(&connection.more_urls)
+            .any(|url| HttpSpec::needs_tls(url)),
         ..HttpSpec::default()
     }
 }

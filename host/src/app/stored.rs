@@ -41,7 +41,8 @@ pub fn report(folder: &Path) -> Result<Exit, AppError> {
     Ok(Exit::Success)
 }
 
-fn summarise(file: &Path) -> Result<(BasicInformation, StageSummary), OutputError> {
+/// The figures of a stage, computed from its records: `file` is they, or their folder.
+pub(super) fn summarise(file: &Path) -> Result<(BasicInformation, StageSummary), OutputError> {
     let stored = stored::read(file)?;
     let mut accumulator = StageAccumulator::new(&stored.stage);
     let text = |pointer: &str| {

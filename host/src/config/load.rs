@@ -179,7 +179,8 @@ impl LoadConfig {
         ArrivalSpec::Paced { spacing, rate }
     }
 
-    pub(super) fn problems(&self, problems: &mut Vec<Problem>) {
+    /// What is wrong with the list of stages.
+    pub(super) fn stage_problems(&self, problems: &mut Vec<Problem>) {
         let mut wrong = |flag, message: String| problems.push(Problem::new(flag, message));
         let LoadConfig { parallel, number, rates_rps, .. } = self;
         if self.open_loop {
@@ -204,12 +205,6 @@ impl LoadConfig {
                 let text = "takes one value in a closed loop, but got";
                 wrong("--rate", format!("{text} {rates_rps:?}; add --open-loop to sweep over rates"));
             }
-            if self.max_concurrency.is_some() {
-                wrong(
-                    "--max-concurrency",
-                    "needs --open-loop; in a closed loop --parallel is the limit".into(),
-                );
-            }
         }
         if parallel.contains(&0) {
             wrong("--parallel", "each value must be at least 1".into());
@@ -217,10 +212,18 @@ impl LoadConfig {
         if number.contains(&0) {
             wrong("--number", "each value must be at least 1".into());
         }
+    }
+
+    /// What is wrong with the rest.
+    pub(super) fn problems(&self, problems: &mut Vec<Problem>) {
+        let mut wrong = |flag, message: String| problems.push(Problem::new(flag, message));
+        if self.max_concurrency.is_some() && !self.open_loop {
+            wrong("--max-concurrency", "needs --open-loop; in a closed loop --parallel is the limit".into());
+        }
         if self.max_concurrency == Some(0) {
             wrong("--max-concurrency", "must be at least 1".into());
         }
-        for rate in rates_rps.iter().filter(|&&rate| !(rate > 0.0 && rate.is_finite())) {
+        for rate in self.rates_rps.iter().filter(|&&rate| !(rate > 0.0 && rate.is_finite())) {
             wrong(
                 "--rate",
                 format!("must be more than 0 requests per second, or -1 for no pacing, but got {rate}"),

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::tune::SlaSpec;
+
 pub use load::{Arrival, LoadConfig, RateChange, StageLoad, Warmup};
 pub use secret::{Header, redact_url, secret_texts};
 
@@ -97,6 +99,8 @@ pub struct ApiConfig {
     /// Sampling parameters and extra fields under their names on the wire, in the order they are sent.
     #[serde(serialize_with = "secret::serialize_options")]
     pub parameters: Map<String, Value>,
+    /// The names among `parameters` that `--extra-args` gave.
+    pub extra_fields: Vec<String>,
 }
 
 /// Bounds for plugins.
@@ -136,6 +140,8 @@ pub struct Config {
     pub seed: u64,
     /// How much load.
     pub load: LoadConfig,
+    /// The search that takes the place of the stages, if there is one.
+    pub sla: Option<SlaSpec>,
     /// How to reach the server.
     pub connection: ConnectionConfig,
     /// What is asked.
@@ -153,6 +159,9 @@ impl Config {
     /// at nothing outside: whether files exist and servers answer is found out by opening them.
     pub fn validate(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
+        if self.sla.is_none() {
+            self.load.stage_problems(&mut problems);
+        }
         self.load.problems(&mut problems);
         let mut wrong = |flag, message: String| problems.push(Problem::new(flag, message));
         for (flag, seconds) in [
@@ -168,6 +177,12 @@ impl Config {
             {
                 wrong(flag, format!("must be more than 0 seconds, but got {seconds}"));
             }
+        }
+        if let Some(sla) = &self.sla
+            && sla.lower > sla.upper
+        {
+            let (lower, upper) = (sla.lower, sla.upper);
+            wrong("--sla-lower-bound", format!("must not be above --sla-upper-bound, but {lower} > {upper}"));
         }
         if self.model.is_empty() {
             wrong("--model", "is required: the model's name as the server knows it".into());

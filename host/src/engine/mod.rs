@@ -147,7 +147,8 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
         may_retry: spec.retries,
         secrets,
     };
-    let mut vitals = Vitals::default();
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let mut vitals = Vitals { cores, ..Vitals::default() };
     let started = std::thread::scope(|scope| {
         let settlers: Vec<_> = (0..spec.settlers.max(1))
             .map(|index| {

@@ -108,8 +108,9 @@ impl Settler {
         let failed = outcome.failure.is_some();
         let counter = self.counter.as_deref();
         let output = usage.output_tokens.or_else(|| {
-            // What a failed request produced counts as well, if it produced anything.
-            (!failed || !outcome.text.is_empty()).then(|| counter?.count_text(&outcome.text).ok()).flatten()
+            // What a failed request produced counts as well. No output is nothing to count: it may
+            // be that none was asked for.
+            (!outcome.text.is_empty()).then(|| counter?.count_text(&outcome.text).ok()).flatten()
         });
         let input = usage
             .input_tokens

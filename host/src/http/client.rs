@@ -40,6 +40,18 @@ pub struct HttpSpec {
     pub headers: Vec<(String, String)>,
     /// The largest body of a reply that is read, in bytes.
     pub max_reply_bytes: usize,
+    /// Whether there may be `https://` on the way. The system's certificates, some hundred files, are
+    /// read only then.
+    pub tls: bool,
+}
+
+impl HttpSpec {
+    /// Whether TLS may be needed to reach `url`: for itself, or for a proxy that the environment names.
+    pub fn needs_tls(url: &str) -> bool {
+        let secure = |url: &str| !url.trim_start().to_ascii_lowercase().starts_with("http://");
+        let proxies = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+        secure(url) || proxies.iter().filter_map(|name| std::env::var(name).ok()).any(|proxy| secure(&proxy))
+    }
 }
 
 impl Default for HttpSpec {
@@ -50,6 +62,7 @@ impl Default for HttpSpec {
             total_timeout: None,
             headers: Vec::new(),
             max_reply_bytes: 256 << 20,
+            tls: true,
         }
     }
 }
@@ -102,6 +115,9 @@ impl HttpTransport {
             .pool_idle_timeout(Duration::from_secs(60));
         if let Some(timeout) = spec.connect_timeout {
             builder = builder.connect_timeout(timeout);
+        }
+        if !spec.tls {
+            builder = builder.tls_certs_only([]);
         }
         let client =
             builder.build().map_err(|error| TransportError::Setup(error.without_url().to_string()))?;

@@ -62,6 +62,8 @@ pub enum Metric {
     InputTokens,
     /// Tokens generated.
     OutputTokens,
+    /// Input ÷ latency, of requests that ask for no output.
+    InputTps,
     /// Output ÷ latency.
     OutputTps,
     /// (Input + output) ÷ latency.
@@ -80,13 +82,14 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric, in the order of the percentile table: the baseline's columns first.
-    pub const ALL: [Metric; 14] = [
+    pub const ALL: [Metric; 15] = [
         Metric::Latency,
         Metric::Ttft,
         Metric::Itl,
         Metric::Tpot,
         Metric::InputTokens,
         Metric::OutputTokens,
+        Metric::InputTps,
         Metric::OutputTps,
         Metric::TotalTps,
         Metric::DecodeTps,
@@ -107,6 +110,7 @@ impl Metric {
             Metric::TimePerToken => "Time per token (ms)",
             Metric::InputTokens => "Input tokens",
             Metric::OutputTokens => "Output tokens",
+            Metric::InputTps => "Input (tok/s)",
             Metric::OutputTps => "Output (tok/s)",
             Metric::TotalTps => "Total (tok/s)",
             Metric::DecodeTps => "Decode (tok/s)",
@@ -265,6 +269,7 @@ fn value_of(record: &RequestRecord, metric: Metric) -> Option<f64> {
         Metric::TimePerToken => record.time_per_token_ms,
         Metric::InputTokens => tokens(record.tokens.input),
         Metric::OutputTokens => tokens(record.tokens.output),
+        Metric::InputTps => record.input_tps(),
         Metric::OutputTps => record.output_tps(),
         Metric::TotalTps => record.total_tps(),
         Metric::DecodeTps => record.decode_tps(),

@@ -170,6 +170,14 @@ impl StageSummary {
         Some(self.distribution(Metric::OutputTokens)?.sum())
     }
 
+    /// Input tokens ÷ duration, of a stage that has no output tokens: one of embeddings or ranks.
+    pub fn input_throughput_tps(&self) -> Option<f64> {
+        match self.output_tokens() {
+            None => Some(self.distribution(Metric::InputTokens)?.sum() / self.duration_s?),
+            Some(_) => None,
+        }
+    }
+
     /// (Input + output tokens) ÷ duration; `None` unless both were counted.
     pub fn total_throughput_tps(&self) -> Option<f64> {
         let input = self.distribution(Metric::InputTokens)?.sum();
@@ -198,6 +206,7 @@ impl StageSummary {
             (Section::Latency, "Time per token (ms)", mean(Metric::TimePerToken), 2),
             (Section::Tokens, "Avg Input Tokens", mean(Metric::InputTokens), 2),
             (Section::Tokens, "Avg Output Tokens", mean(Metric::OutputTokens), 2),
+            (Section::Tokens, "Input Throughput (tok/s)", self.input_throughput_tps(), 2),
             (Section::Tokens, "Output Throughput (tok/s)", self.output_throughput_tps(), 2),
             (Section::Tokens, "Total Throughput (tok/s)", self.total_throughput_tps(), 2),
             (Section::Conversations, "Avg Input Turns", self.input_turns, 2),

@@ -292,6 +292,15 @@ impl RequestRecord {
         positive_ratio((self.tokens.input? + self.tokens.output?) as f64, self.latency_ms? / 1e3)
     }
 
+    /// Input tokens ÷ latency, in tokens per second, of a request that asked for no output: one to
+    /// embed or to rank.
+    pub fn input_tps(&self) -> Option<f64> {
+        match self.tokens.output {
+            None => positive_ratio(self.tokens.input? as f64, self.latency_ms? / 1e3),
+            Some(_) => None,
+        }
+    }
+
     /// 1 ÷ TPOT, in tokens per second.
     pub fn decode_tps(&self) -> Option<f64> {
         positive_ratio(1e3, self.tpot_ms?)
@@ -391,6 +400,16 @@ mod tests {
         assert_eq!(record.total_tps(), Some(35.0));
         assert_eq!(record.decode_tps(), Some(20.0));
         assert_eq!(record.normalized_latency_ms(), Some(100.0));
+        assert_eq!(record.input_tps(), None);
+    }
+
+    #[test]
+    fn input_has_a_rate_of_its_own_only_where_there_is_no_output() {
+        let tokens = TokenCounts { input: Some(422), ..TokenCounts::default() };
+        let record =
+            RequestRecord::new(key(), 0, wire(Framing::Whole), Meaning { tokens, ..Meaning::default() });
+        assert_eq!(record.input_tps(), Some(2000.0));
+        assert_eq!((record.total_tps(), record.output_tps()), (None, None));
     }
 
     #[test]
