@@ -87,7 +87,7 @@ fn reply_with(url: &str, fault: &str, stream: bool) -> Vec<u8> {
     if chunked { unchunk(&raw[end + 4..]) } else { raw[end + 4..].to_vec() }
 }
 
-fn unchunk(mut rest: &[u8]) -> Vec<u8> {
+pub fn unchunk(mut rest: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     while let Some(line) = rest.windows(2).position(|two| two == b"\r\n") {
         let Ok(size) = usize::from_str_radix(&String::from_utf8_lossy(&rest[..line]), 16) else { break };

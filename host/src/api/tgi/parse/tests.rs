@@ -24,7 +24,7 @@ fn errors_and_missing_ends_are_failures() {
     let error = r#"data:{"error":"Request failed during generation","error_type":"generation"}"#;
     let told = Some((FailureKind::StreamError, "Request failed during generation"));
     assert_eq!(failure(&stream(API, &events(&[A, error]))), told);
-    let told = "the stream ended without the details of what was generated";
+    let told = "the stream ended without the text as a whole";
     assert_eq!(failure(&stream(API, &events(&[A]))), Some((FailureKind::Truncated, told)));
     assert_eq!(parsed(API, (events(&[A]) + "data:{").as_bytes(), Framing::Sse, false).failure, None);
     let told = Some((FailureKind::InvalidReply, "frame 1 is not valid JSON"));
