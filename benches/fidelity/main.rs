@@ -114,8 +114,9 @@ impl Options {
             }
         }
         let quick = options.quick;
-        let or = |given: usize, else_: usize| if given == 0 { else_ } else { given };
-        options.rounds = or(options.rounds, if quick { 1 } else { 3 });
+        if options.rounds == 0 {
+            options.rounds = if quick { 1 } else { 3 };
+        }
         if options.streams.is_empty() {
             options.streams = if quick { vec![64, 256] } else { vec![1, 16, 64, 256, 1024] };
         }
@@ -149,9 +150,11 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<(), BenchError> {
     let folder = tempfile::tempdir().map_err(BenchError::system("make a temporary folder"))?;
     let bench = Bench { options, cores: Cores::divide(), folder: folder.path() };
-    eprintln!("fidelity: load of the machine before: {}", load_average());
-    let results = bench.run()?;
-    eprintln!("fidelity: load of the machine after: {}", load_average());
+    let before = load_average();
+    eprintln!("fidelity: load of the machine before: {before}");
+    let mut results = bench.run()?;
+    results.load_average = [before, load_average()];
+    eprintln!("fidelity: load of the machine after: {}", results.load_average[1]);
     let text = table::render(&results);
     println!("{text}");
     if options.write {
@@ -162,5 +165,5 @@ fn run(options: &Options) -> Result<(), BenchError> {
 
 fn load_average() -> String {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split(' ').take(2).collect::<Vec<_>>().join(" ")
+    text.split(' ').next().unwrap_or_default().to_string()
 }

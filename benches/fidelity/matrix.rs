@@ -87,6 +87,8 @@ pub struct Results {
     pub best: bool,
     pub realtime: bool,
     pub shielded: bool,
+    /// The load average of the machine, its cores' worth of work, before and after.
+    pub load_average: [String; 2],
     pub cells: Vec<Cell>,
     pub saturated: Option<Cell>,
     pub several: Option<SeveralTokens>,
@@ -113,6 +115,7 @@ impl Bench<'_> {
             rounds: self.options.rounds,
             best: self.options.best,
             realtime: true,
+            load_average: Default::default(),
             shielded: self.options.standing == Standing::Shielded,
             cells: Vec::new(),
             saturated: None,

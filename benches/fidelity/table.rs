@@ -27,10 +27,11 @@ pub fn render(results: &Results) -> String {
     let _ = writeln!(
         out,
         "{} cores; the server alone on one of them, {realtime} real-time priority{shielded}. {} of {} \
-         rounds.\n",
+         rounds. Load average of the machine before and after: {}.\n",
         results.cores,
         if results.best { "Best" } else { "Median" },
-        results.rounds
+        results.rounds,
+        results.load_average.join(" and ")
     );
     out.push_str(&errors(&results.cells));
     out.push('\n');

@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rank of each module, by the first part of its path.
-const RANKS: [(&str, u32); 19] = [
+const RANKS: [(&str, u32); 20] = [
     ("units", 0),
     ("clock", 1),
+    ("priority", 1),
     ("contract", 2),
     ("record", 3),
     ("metrics", 4),

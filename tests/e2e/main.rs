@@ -5,6 +5,7 @@ mod flags;
 mod folders;
 mod interrupts;
 mod load;
+mod off_path;
 mod perf;
 mod plugins;
 mod python;

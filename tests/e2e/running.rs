@@ -80,6 +80,12 @@ impl<const N: usize> Flags for [&str; N] {
     }
 }
 
+impl Flags for [&str] {
+    fn words(&self) -> Vec<String> {
+        self.iter().map(ToString::to_string).collect()
+    }
+}
+
 /// `tickrate perf` with the flags that every test needs and those in `flags`, on `url`.
 pub fn command(folder: &Path, url: &str, flags: &(impl Flags + ?Sized)) -> Command {
     let mut command = tickrate(folder, "perf --model tiny --sleep-interval 0 --no-timestamp --name run");

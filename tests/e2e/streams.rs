@@ -112,7 +112,7 @@ fn without_usage_and_tokenizer_tokens_are_absent_and_the_table_says_so() {
 
 #[test]
 fn without_usage_the_tokenizer_counts_both_sides() {
-    let tokenizer = Tokenizer::open(&data("tokenizer")).unwrap();
+    let tokenizer = Tokenizer::open(data("tokenizer")).unwrap();
     let flags = format!("--save-text --tokenizer-path {}", data("tokenizer").display());
     let record = with("no_usage", 0, &flags);
     let text = record.output.clone().expect("--save-text keeps it");
@@ -136,7 +136,7 @@ fn a_partial_usage_keeps_the_part_that_was_there() {
 
     let flags = format!("--save-text --tokenizer-path {}", data("tokenizer").display());
     let mixed = with("partial_usage", 0, &flags);
-    let tokenizer = Tokenizer::open(&data("tokenizer")).unwrap();
+    let tokenizer = Tokenizer::open(data("tokenizer")).unwrap();
     let counted = tokenizer.count(mixed.output.as_deref().unwrap()).unwrap() as u64;
     assert_eq!((mixed.tokens.input, mixed.tokens.output), (record.tokens.input, Some(counted)));
     assert_eq!(mixed.tokens.source, Some(TokenSource::Mixed));

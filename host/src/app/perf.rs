@@ -271,7 +271,9 @@ fn http_spec(config: &Config) -> HttpSpec {
             .iter()
             .map(|header| (header.name().to_string(), header.expose().to_string()))
             .collect(),
-        tls: HttpSpec::needs_tls(&connection.url),
+        tls: std::iter::once(&connection.url)
+            .chain(&connection.more_urls)
+            .any(|url| HttpSpec::needs_tls(url)),
         ..HttpSpec::default()
     }
 }

@@ -2,6 +2,7 @@
 //! each of them ends. It is given its parts as trait objects and cannot tell WASM from native, or a
 //! socket from a fake.
 
+mod gate;
 mod health;
 mod prepare;
 mod probe;
@@ -10,7 +11,8 @@ mod settle;
 mod stop;
 mod worker;
 
-use std::sync::{Arc, Barrier, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 use std::time::Duration;
 
 use async_channel::Sender;
@@ -18,6 +20,7 @@ use async_channel::Sender;
 pub use probe::probe;
 pub use stop::{StopSignal, StopSwitch};
 
+use self::gate::Gates;
 use self::health::{Vitals, process_cpu};
 use self::prepare::{Prepared, Preparer};
 use self::schedule::{ArrivalSpec, Schedule};
@@ -134,7 +137,7 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
         feeds.push((sender, count));
     }
     let (settled_in, settled_out) = async_channel::bounded(ready);
-    let gates: Vec<Barrier> = phases.iter().map(|_| Barrier::new(workers as usize + 1)).collect();
+    let gates = Gates::new(phases.len());
 
     events.emit(Event::StageStarted(spec.header.clone()));
     let mut preparer = Preparer::new(dataset, api.clone(), spec, next_id);
@@ -151,16 +154,20 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
     let mut vitals = Vitals { cores, ..Vitals::default() };
     let started = std::thread::scope(|scope| {
         let settlers: Vec<_> = (0..spec.settlers.max(1))
-            .map(|index| {
+            .filter_map(|index| {
                 let (settler, settled_out) = (&settler, &settled_out);
-                scope.spawn(move || {
+                let work = move || {
                     priority::stand_back(&format!("settler-{index}"));
                     settler.run(settled_out)
-                })
+                };
+                spawn(scope, work, &failure)
             })
             .collect();
+        if settlers.is_empty() {
+            settled_out.close();
+        }
         let running: Vec<_> = (0..workers)
-            .map(|index| {
+            .filter_map(|index| {
                 let worker = Worker {
                     index,
                     load: match slots {
@@ -175,24 +182,27 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
                     settled: settled_in.clone(),
                 };
                 let (gates, phases, failure) = (&gates, &phases, &failure);
-                scope.spawn(move || run_worker(worker, transport, phases, gates, failure))
+                let work = move || run_worker(worker, transport, phases, gates, failure);
+                spawn(scope, work, failure)
             })
             .collect();
         drop(settled_in);
-        let feeder = scope.spawn(|| {
+        let feeder = || {
             priority::stand_back("feeder");
             if let Err(error) = feed(&mut preparer, feeds, spec, stop) {
                 failure.note(EngineError::Dataset(error));
             }
-        });
+        };
+        // Without it, its ends of the queues are gone and the workers find nothing to do.
+        let feeder = spawn(scope, feeder, &failure);
 
         let mut begun = (clock.now(), process_cpu());
-        for (phase, gate) in phases.iter().zip(&gates) {
+        for (index, phase) in phases.iter().enumerate() {
             wait_until_ready(phase, ready, stop);
             begun = (clock.now(), process_cpu());
             // It is set once, here, before any worker can look.
             let _ = phase.start.set(begun.0);
-            gate.wait();
+            gates.open(index, running.len());
         }
         for worker in running {
             match worker.join() {
@@ -205,7 +215,9 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
         for phase in &phases {
             phase.prepared.close();
         }
-        let _ = feeder.join();
+        if feeder.is_some_and(|feeder| feeder.join().is_err()) {
+            failure.note(EngineError::System("the thread that prepares requests panicked".into()));
+        }
         for settler in settlers {
             let seen: Settled = settler.join().unwrap_or_default();
             vitals.requests += seen.requests;
@@ -256,17 +268,29 @@ impl FirstFailure {
     }
 }
 
+/// Starts a thread; if the system has none to give, that is noted and the stage is run without it.
+fn spawn<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    work: impl FnOnce() -> T + Send + 'scope,
+    failure: &FirstFailure,
+) -> Option<ScopedJoinHandle<'scope, T>> {
+    Builder::new()
+        .spawn_scoped(scope, work)
+        .map_err(|error| failure.note(EngineError::System(format!("a thread ({error})"))))
+        .ok()
+}
+
 fn run_worker(
     worker: Worker,
     transport: &TransportFactory,
     phases: &[Phase],
-    gates: &[Barrier],
+    gates: &Gates,
     failure: &FirstFailure,
 ) -> Option<health::WorkerReport> {
     priority::come_first(&format!("worker-{}", worker.index));
     let mut passed = 0;
     let mut enter = |index: usize| {
-        gates[index].wait();
+        gates.enter(index);
         passed = index + 1;
     };
     let result = match transport() {
@@ -276,9 +300,7 @@ fn run_worker(
         Err(error) => Err(EngineError::Transport(error)),
     };
     // Nobody may be left waiting at a gate for a worker that gave up.
-    for gate in &gates[passed..] {
-        gate.wait();
-    }
+    gates.leave(passed);
     result.map_err(|error| failure.note(error)).ok()
 }
 

@@ -1,6 +1,7 @@
 //! What an exchange meant: off the reading path, a timeline is framed, parsed and counted, and
 //! becomes a record.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use async_channel::Receiver;
@@ -41,7 +42,15 @@ impl Settler {
     pub(super) fn run(&self, queue: &Receiver<Exchanged>) -> Settled {
         let mut seen = Settled::default();
         while let Ok(exchanged) = queue.recv_blocking() {
-            let record = self.settle(exchanged);
+            let request_id = exchanged.prepared.key.request_id.clone();
+            let settled = catch_unwind(AssertUnwindSafe(|| self.settle(exchanged)));
+            let Ok(record) = settled else {
+                let text = format!(
+                    "the reply to {request_id} made tickrate panic and is not in the records; please report it"
+                );
+                self.events.emit(Event::Warned(text));
+                continue;
+            };
             if !record.key.warmup {
                 seen.requests += 1;
                 seen.succeeded += u64::from(record.ok());

@@ -151,6 +151,8 @@ struct Stage {
     max_concurrency: Option<u32>,
     retries: u32,
     cancel: Option<CancelSpec>,
+    outputs_take: Duration,
+    transport_fails: bool,
     duration: Option<Duration>,
     switch: Option<(StopSwitch, StopSignal)>,
 }
@@ -170,6 +172,8 @@ impl Default for Stage {
             max_concurrency: None,
             retries: 0,
             cancel: None,
+            outputs_take: Duration::ZERO,
+            transport_fails: false,
             duration: None,
             switch: None,
         }
@@ -191,13 +195,26 @@ struct Ran {
 
 impl Stage {
     fn run(mut self) -> Ran {
-        let (queue, events) = sync_channel(10_000);
+        // The engine tells its events to a queue of one, so that a slow reader holds it up at once.
+        let (queue, slowly) = sync_channel(1);
+        let (kept, events) = sync_channel(10_000);
+        let outputs_take = self.outputs_take;
+        let outputs = std::thread::spawn(move || {
+            for event in slowly {
+                std::thread::sleep(outputs_take);
+                kept.send(event).unwrap();
+            }
+        });
         let clock = Clock::start();
         let (in_flight, most) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
         let bodies = Arc::new(Mutex::new(Vec::new()));
         let (most_seen, bodies_seen) = (most.clone(), bodies.clone());
         let takes = self.takes;
+        let fails = self.transport_fails;
         let transport = move || -> Result<Box<dyn Transport>, String> {
+            if fails {
+                return Err("no certificates".into());
+            }
             Ok(Box::new(Echo {
                 clock,
                 takes,
@@ -244,6 +261,7 @@ impl Stage {
         };
         let (_kept, stop) = self.switch.unwrap_or_else(StopSwitch::new);
         let (end, failed) = run_stage(parts, &spec, &stop);
+        outputs.join().unwrap();
         let bodies = bodies_seen.lock().unwrap().clone();
         Ran {
             records: records(&events),
@@ -310,6 +328,13 @@ fn a_dataset_that_breaks_ends_the_stage_and_loses_no_record() {
     assert_eq!(ran.end.reason, StopReason::Failed);
     assert_eq!(ran.failed.unwrap().to_string(), "line 7 is broken; mend it");
     assert_eq!(ran.records.len() as u64, ran.end.settled);
+}
+
+#[test]
+fn workers_that_cannot_begin_end_the_stage_and_leave_nobody_waiting() {
+    let ran = Stage { transport_fails: true, parallel: 4, number: 100, warmup: 5, ..Stage::default() }.run();
+    assert_eq!(ran.failed.unwrap().to_string(), "no certificates");
+    assert_eq!((ran.end.reason, ran.records.len()), (StopReason::Failed, 0));
 }
 
 #[test]
@@ -430,6 +455,17 @@ fn a_slow_parser_does_not_move_a_timestamp() {
         assert_eq!(record.completed, record.closed);
         assert!(record.latency_ms.unwrap() < 50.0, "{:?}", record.latency_ms);
     }
+}
+
+/// Outputs that take 20 ms for each record, as a slow disk or a slow terminal does.
+#[test]
+fn a_slow_output_does_not_move_a_timestamp() {
+    let slow = Duration::from_millis(20);
+    let ran = Stage { parallel: 4, number: 12, outputs_take: slow, ..Stage::default() }.run();
+    assert_eq!(ran.records.len(), 12);
+    let mut latencies: Vec<f64> = ran.records.iter().map(|record| record.latency_ms.unwrap()).collect();
+    latencies.sort_unstable_by(f64::total_cmp);
+    assert!(latencies[6] < 20.0, "the median latency is the server's 5 ms: {latencies:?}");
 }
 
 /// A dataset that is slower than the server: the run says so, and the latency does not.

@@ -72,6 +72,10 @@ pub enum Metric {
     DecodeTps,
     /// TTFT without the reasoning before the answer.
     FirstAnswer,
+    /// TTFT of the first turns of conversations; only where there are later ones.
+    FirstTurnTtft,
+    /// TTFT of the turns after the first.
+    LaterTurnTtft,
     /// TTFT from the moment the request was due.
     TtftFromDue,
     /// Latency from the moment the request was due, in seconds.
@@ -82,7 +86,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric, in the order of the percentile table: the baseline's columns first.
-    pub const ALL: [Metric; 15] = [
+    pub const ALL: [Metric; 17] = [
         Metric::Latency,
         Metric::Ttft,
         Metric::Itl,
@@ -95,6 +99,8 @@ impl Metric {
         Metric::DecodeTps,
         Metric::TimePerToken,
         Metric::FirstAnswer,
+        Metric::FirstTurnTtft,
+        Metric::LaterTurnTtft,
         Metric::TtftFromDue,
         Metric::LatencyFromDue,
         Metric::NormalizedLatency,
@@ -115,6 +121,8 @@ impl Metric {
             Metric::TotalTps => "Total (tok/s)",
             Metric::DecodeTps => "Decode (tok/s)",
             Metric::FirstAnswer => "First answer (ms)",
+            Metric::FirstTurnTtft => "First-turn TTFT (ms)",
+            Metric::LaterTurnTtft => "Later-turn TTFT (ms)",
             Metric::TtftFromDue => "TTFT from due (ms)",
             Metric::LatencyFromDue => "Latency from due (s)",
             Metric::NormalizedLatency => "Latency per token (ms)",
@@ -234,11 +242,14 @@ impl StageAccumulator {
             _ => None,
         };
         let quantiles: Vec<f64> = PERCENTILES.iter().filter_map(|percentile| percentile.quantile()).collect();
-        let distributions = self
+        let mut distributions = self
             .metrics
             .into_iter()
             .map(|samples| samples.distribution(&quantiles))
             .collect::<io::Result<Vec<Option<Distribution>>>>()?;
+        if distributions[Metric::LaterTurnTtft.index()].is_none() {
+            distributions[Metric::FirstTurnTtft.index()] = None;
+        }
         let cache_hit_percent = (self.cached_known && self.input_of_cached > 0)
             .then(|| self.cached_tokens as f64 / self.input_of_cached as f64 * 100.0);
         Ok(StageSummary {
@@ -274,6 +285,8 @@ fn value_of(record: &RequestRecord, metric: Metric) -> Option<f64> {
         Metric::TotalTps => record.total_tps(),
         Metric::DecodeTps => record.decode_tps(),
         Metric::FirstAnswer => record.first_answer_ms(),
+        Metric::FirstTurnTtft => record.ttft_ms.filter(|_| record.key.turn == 0),
+        Metric::LaterTurnTtft => record.ttft_ms.filter(|_| record.key.turn > 0),
         Metric::TtftFromDue => record.ttft_from_due_ms(),
         Metric::LatencyFromDue => record.latency_from_due_ms().map(|ms| ms / 1e3),
         Metric::NormalizedLatency => record.normalized_latency_ms(),

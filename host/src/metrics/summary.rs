@@ -210,6 +210,8 @@ impl StageSummary {
             (Section::Tokens, "Output Throughput (tok/s)", self.output_throughput_tps(), 2),
             (Section::Tokens, "Total Throughput (tok/s)", self.total_throughput_tps(), 2),
             (Section::Conversations, "Avg Input Turns", self.input_turns, 2),
+            (Section::Conversations, "First-turn TTFT (ms)", mean(Metric::FirstTurnTtft), 2),
+            (Section::Conversations, "Later-turn TTFT (ms)", mean(Metric::LaterTurnTtft), 2),
             (Section::Conversations, "KV Cache Hit Rate (%)", self.cache_hit_percent, 2),
             (Section::SpeculativeDecoding, "Avg Decoded Tokens/Iter", self.decoded_tokens_per_iter, 2),
             (Section::SpeculativeDecoding, "Spec Decode Acceptance (%)", acceptance, 2),

@@ -158,7 +158,8 @@ pub struct RequestRecord {
     /// of `evalscope perf`.
     pub tpot_ms: Option<f64>,
     /// (Last token − first token) ÷ (output tokens − tokens of the first frame): the time of a token
-    /// that stays right when a frame brings several.
+    /// that stays right when a frame brings several. Where nobody says how many the first frame
+    /// brought, it is taken for as many as a frame brings on average.
     pub time_per_token_ms: Option<f64>,
     /// The intervals between successive frames that carried output.
     pub itl_ms: Vec<f64>,
@@ -322,11 +323,12 @@ fn tpot_ms(latency_ms: Option<f64>, ttft_ms: Option<f64>, output: Option<u64>) -
 
 fn time_per_token_ms(frames: &[TokenFrame], output: Option<u64>) -> Option<f64> {
     let (first, last) = (frames.first()?, frames.last()?);
-    let after_first = output?.checked_sub(u64::from(first.tokens?))?;
-    if after_first == 0 || frames.len() < 2 {
+    let output = output? as f64;
+    let in_first = first.tokens.map_or(output / frames.len() as f64, f64::from);
+    if frames.len() < 2 || output <= in_first {
         return None;
     }
-    Some((last.at - first.at).as_ms() / after_first as f64)
+    Some((last.at - first.at).as_ms() / (output - in_first))
 }
 
 /// `a / b`, where `b` is something to divide by.
@@ -420,6 +422,13 @@ mod tests {
         assert_eq!(record.time_per_token_ms, Some(5.0));
         assert!(record.tpot_ms.unwrap() < 4.0, "the baseline's formula forgets the first frame's tokens");
         assert_eq!(record.decoded_tokens_per_iter(), Some(5.5));
+        let unknown = frames.map(|frame| TokenFrame { tokens: None, ..frame });
+        let record = RequestRecord::new(key(), 0, wire(Framing::Sse), meaning(&unknown, 12));
+        assert_eq!(
+            record.time_per_token_ms,
+            Some(5.0),
+            "twelve tokens in three frames are four in the first"
+        );
     }
 
     #[test]

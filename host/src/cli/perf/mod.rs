@@ -86,8 +86,14 @@ pub struct PerfArgs {
     /// Open loop: arrivals do not wait for answers; --parallel has no meaning
     #[arg(long, help_heading = "Load")]
     open_loop: bool,
-    /// How the gaps between paced arrivals vary
-    #[arg(long, value_enum, default_value_t = Arrival::Poisson, help_heading = "Load")]
+    /// How the gaps between paced arrivals vary: poisson, constant or gamma
+    #[arg(
+        long,
+        value_enum,
+        default_value_t = Arrival::Poisson,
+        hide_possible_values = true,
+        help_heading = "Load"
+    )]
     arrival: Arrival,
     /// Shape of --arrival gamma: 1 is Poisson, less comes in bursts, more is more regular
     #[arg(long, value_name = "X", default_value_t = 1.0, help_heading = "Load")]
@@ -145,8 +151,14 @@ pub struct PerfArgs {
     /// Find the highest load that keeps a promise, instead of the stages of --parallel or --rate
     #[arg(long, requires = "sla_params", help_heading = "SLA auto-tune")]
     sla_auto_tune: bool,
-    /// What is varied; the search begins at the first --parallel or --rate
-    #[arg(long, value_enum, default_value_t = SlaVariable::Parallel, help_heading = "SLA auto-tune")]
+    /// What is varied: parallel or rate; the search begins at the first --parallel or --rate
+    #[arg(
+        long,
+        value_enum,
+        default_value_t = SlaVariable::Parallel,
+        hide_possible_values = true,
+        help_heading = "SLA auto-tune"
+    )]
     sla_variable: SlaVariable,
     /// The promises as a JSON list or @FILE, such as '[{"p99_ttft": "<=2s", "p99_tpot": "<=50ms"}]'. In
     /// an object all must hold; each object is searched for on its own. Figures: avg_, p50_, p90_, p95_
