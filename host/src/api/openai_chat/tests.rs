@@ -164,6 +164,8 @@ fn a_part_that_cannot_be_sent_is_an_error_of_the_data() {
 #[test]
 fn the_table_is_sorted_and_names_what_there_is() {
     assert!(names().is_sorted());
+    let least = ["openai", "responses", "x.wasm"].map(super::super::least_tokens);
+    assert_eq!(least, [1, 16, 1]);
     let say = |name: &str, config: &RunConfig| {
         open(name, config, &ApiSpec::default(), None).map(|_| ()).unwrap_err().to_string()
     };
