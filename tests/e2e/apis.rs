@@ -3,16 +3,19 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 
 use tickrate::api::{self, ApiSpec};
 use tickrate::contract::framing::frames;
 use tickrate::contract::{
-    Failure, FailureKind, Mark, Message, Outcome, OutputKind, Prompt, Reply, RunConfig, TurnInContext,
+    Api, Failure, FailureKind, Framing, Mark, Message, Outcome, OutputKind, Prompt, Reply, RunConfig,
+    TurnInContext,
 };
+use tickrate::plugin::{LimitsSpec, Plugin, Runtime, Services};
 use tickrate::sim::{FAULTS, Fault, SimSpec};
 use tickrate::units::Nanos;
 
-use crate::running::{Run, perf, sim};
+use crate::running::{Run, guest, perf, sim};
 
 /// The APIs that generate.
 const GENERATING: [&str; 6] = ["anthropic", "dashscope", "ollama", "openai", "openai_responses", "tgi"];
@@ -141,43 +144,90 @@ fn reply_to(url: &str, request: &tickrate::contract::HttpRequest, fault: Fault) 
     (head[9..12].parse().unwrap(), body)
 }
 
-/// What an API makes of a reply of the simulator that has a fault; `None` if it came with no body of
-/// status 200.
-fn outcome(url: &str, name: &str, stream: bool, fault: Fault) -> Option<Outcome> {
+/// The configuration of a run against an API of the simulator.
+fn config(url: &str, name: &str, stream: bool) -> RunConfig {
     let endpoint = api::endpoint(&api::EndpointSpec { api: name, url, stream, tokenize_prompt: false });
-    let serde_json::Value::Object(parameters) = serde_json::json!({ "max_tokens": 6, "stream": stream })
+    let serde_json::Value::Object(parameters) =
+        serde_json::json!({ "max_tokens": 6, "stream": stream, "temperature": 0.0, "top_p": 0.5 })
     else {
         unreachable!()
     };
-    let config =
-        RunConfig { model: "m".into(), url: endpoint.url, stream, parameters, ..RunConfig::default() };
-    let api = api::open(name, &config, &ApiSpec::default(), None).unwrap();
-    let turn = TurnInContext {
+    RunConfig { model: "m".into(), url: endpoint.url, stream, parameters, ..RunConfig::default() }
+}
+
+fn native(url: &str, name: &str, stream: bool) -> Arc<dyn Api> {
+    api::open(name, &config(url, name, stream), &ApiSpec::default(), None).unwrap()
+}
+
+fn turn(prompt: Prompt) -> TurnInContext {
+    TurnInContext {
         request_id: "r".into(),
         conversation_id: "c".into(),
         turn_index: 0,
         history: Default::default(),
-        turn: Prompt::Chat(vec![Message::text("user", "good time")]).into(),
-    };
-    let request = api.shape(&turn).unwrap();
-    let (status, body) = reply_to(url, &request, fault);
-    if status != 200 {
-        return None;
+        turn: prompt.into(),
     }
+}
+
+/// What an API makes of a reply of the simulator that has a fault; `None` if it came without
+/// status 200.
+fn outcome(url: &str, api: &dyn Api, fault: Fault) -> Option<Outcome> {
+    let request = api.shape(&turn(Prompt::Chat(vec![Message::text("user", "good time")]))).unwrap();
+    let (status, body) = reply_to(url, &request, fault);
+    (status == 200).then(|| parse(api, request.framing, body, fault))
+}
+
+fn parse(api: &dyn Api, framing: Framing, body: Vec<u8>, fault: Fault) -> Outcome {
     let mark = Mark { at: Nanos(1), end: body.len() };
-    let framing = request.framing;
     let framed = frames(body, &[mark], framing);
-    let complete = !matches!(fault, Fault::Cut | Fault::Stall | Fault::Hang | Fault::Reset);
     let reply = Reply {
-        status,
+        status: 200,
         content_type: None,
         framing,
-        complete,
+        complete: !matches!(fault, Fault::Cut | Fault::Stall | Fault::Hang | Fault::Reset),
         sent: Nanos(0),
         payload: &framed.payload,
         frames: &framed.frames,
     };
-    Some(api.parse(&reply).unwrap())
+    api.parse(&reply).unwrap()
+}
+
+/// The built-in APIs of Ollama and TGI and the plugins of the same servers.
+#[test]
+fn built_ins_and_plugins_of_the_same_server_mean_the_same() {
+    let server = sim(SimSpec { reasoning_tokens: 2, ..SimSpec::default() });
+    let runtime = Runtime::new(LimitsSpec::default()).unwrap();
+    let prompts = [
+        Prompt::Text("a \"text\"\nwith é".into()),
+        Prompt::Chat(vec![Message::text("system", "be brief"), Message::text("user", "hi")]),
+        Prompt::Body(
+            br#"{"messages":[],"inputs":"x","stream":false,"options":{"top_p":1},"parameters":{"top_p":1}}"#
+                .to_vec(),
+        ),
+    ];
+    for (name, file) in [("ollama", "ollama-chat"), ("tgi", "tgi-generate")] {
+        let plugin = Plugin::open(&runtime, &guest(file)).unwrap();
+        for stream in [true, false] {
+            let native = native(&server.url(), name, stream);
+            let twin = plugin.api(&config(&server.url(), name, stream), &Services::none()).unwrap();
+            for prompt in &prompts {
+                for max_tokens in [None, Some(3)] {
+                    let mut turn = turn(prompt.clone());
+                    turn.turn.max_tokens = max_tokens;
+                    turn.history =
+                        Arc::new(vec![Message::text("user", "a"), Message::text("assistant", "b")]);
+                    assert_eq!(native.shape(&turn), twin.shape(&turn), "{name} {turn:?}");
+                }
+            }
+            for (fault, ..) in FAULTS {
+                let request = native.shape(&turn(prompts[0].clone())).unwrap();
+                let (_, body) = reply_to(&server.url(), &request, fault);
+                let [one, other] =
+                    [&native, &twin].map(|api| parse(api.as_ref(), request.framing, body.clone(), fault));
+                assert_eq!(one, other, "{name} {fault} stream {stream}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -186,16 +236,15 @@ fn faults_mean_the_same_to_every_api() {
     let kind = |outcome: &Outcome| outcome.failure.as_ref().map(|Failure { kind, .. }| *kind);
     for name in GENERATING {
         for (fault, ..) in FAULTS {
-            let Some(got) = outcome(&server.url(), name, true, fault) else { continue };
+            let Some(got) = outcome(&server.url(), native(&server.url(), name, true).as_ref(), fault) else {
+                continue;
+            };
             let answer = got.text_of(OutputKind::Content).unwrap();
             let words = got.text.split_whitespace().count();
             let wanted = match fault {
                 Fault::ErrorEvent => Some(FailureKind::StreamError),
                 Fault::InvalidJson | Fault::InvalidUtf8 => Some(FailureKind::InvalidReply),
-                // TGI says in the frame with its last token that it was the last.
-                Fault::NoDone => Some(FailureKind::Truncated),
-                Fault::Empty if name == "openai" => Some(FailureKind::Truncated),
-                Fault::Empty => Some(FailureKind::Truncated),
+                Fault::NoDone | Fault::Empty => Some(FailureKind::Truncated),
                 _ => None,
             };
             assert_eq!(kind(&got), wanted, "{name} {fault}: {:?}", got.failure);
@@ -226,13 +275,14 @@ fn faults_mean_the_same_to_every_api() {
             (Fault::Cut, None),
             (Fault::NoUsage, None),
         ] {
-            let got = outcome(&server.url(), name, false, fault).unwrap();
+            let got = outcome(&server.url(), native(&server.url(), name, false).as_ref(), fault).unwrap();
             assert_eq!(kind(&got), wanted, "{name} {fault}: {:?}", got.failure);
             assert!(fault != Fault::NoUsage || got.usage == Default::default(), "{name} {:?}", got.usage);
         }
     }
     let call = ["anthropic", "openai", "openai_responses"].map(|name| {
-        let got = outcome(&server.url(), name, true, Fault::ToolCalls).unwrap();
+        let got =
+            outcome(&server.url(), native(&server.url(), name, true).as_ref(), Fault::ToolCalls).unwrap();
         got.text_of(OutputKind::ToolCall).unwrap()
     });
     assert_eq!(call, [r#"look_up{"query":" time year good work life hand"}"#; 3]);

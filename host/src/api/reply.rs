@@ -89,11 +89,7 @@ pub(super) fn error_event(data: &str) -> Failure {
         Some(error) => error_message(error),
         None => error_message(value),
     });
-    let message = message.unwrap_or_else(|| match data {
-        "" => "the server reported an error without a message".to_string(),
-        data => one_line(data),
-    });
-    Failure::new(FailureKind::StreamError, message)
+    Failure::new(FailureKind::StreamError, message.unwrap_or_else(|| one_line(data)))
 }
 
 /// What an error says; `None` if it is none.
@@ -108,9 +104,13 @@ pub(super) fn error_message(error: &Value) -> Option<String> {
     }
 }
 
-/// The text with every run of white space made one space.
+/// What stands in the place of an error's text where there is none.
+pub(super) const NO_REASON: &str = "no reason given";
+
+/// The text of an error with every run of white space made one space.
 pub(super) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let words: Vec<&str> = text.split_whitespace().collect();
+    if words.is_empty() { NO_REASON.to_string() } else { words.join(" ") }
 }
 
 /// The text at the JSON pointer; empty if there is none.

@@ -201,11 +201,7 @@ fn error_event(data: &str) -> Failure {
         Some(error) => error_message(error),
         None => error_message(value),
     });
-    let message = message.unwrap_or_else(|| match data {
-        "" => "the server reported an error without a message".to_string(),
-        data => one_line(data),
-    });
-    Failure::new(FailureKind::StreamError, message)
+    Failure::new(FailureKind::StreamError, message.unwrap_or_else(|| one_line(data)))
 }
 
 /// What an error says; `None` if it is none.

@@ -157,7 +157,8 @@ fn parse(reply: &Reply) -> Outcome {
                 return outcome;
             }
         };
-        if let Some(message) = event.error {
+        if let Some(said) = event.error {
+            let message = said.split_whitespace().collect::<Vec<_>>().join(" ");
             outcome.failure = Some(Failure::new(FailureKind::StreamError, message));
             return outcome;
         }

@@ -4,7 +4,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::reply::{
-    self, Next, Text, count_at, each_frame, error_event, error_message, json, list_at, shaped, text_at,
+    self, NO_REASON, Next, Text, count_at, each_frame, error_event, error_message, json, list_at, shaped,
+    text_at,
 };
 use crate::contract::{Failure, FailureKind, Outcome, OutputKind, Reply};
 
@@ -90,8 +91,7 @@ fn other_event(outcome: &mut Outcome, index: usize, event: &Value) -> Result<Nex
                 return Err(Failure::new(FailureKind::StreamError, message));
             }
             if kind == "error" {
-                let message = "the server reported an error without a message";
-                return Err(Failure::new(FailureKind::StreamError, message));
+                return Err(Failure::new(FailureKind::StreamError, NO_REASON));
             }
         }
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::reply::{invalid, output};
+use super::super::reply::{invalid, one_line, output};
 use crate::contract::{Failure, FailureKind, Outcome, OutputKind, Reply};
 
 #[derive(Deserialize)]
@@ -61,7 +61,7 @@ pub(super) fn parse(reply: &Reply<'_>) -> Outcome {
             }
         };
         if let Some(error) = line.error {
-            let message = error.as_str().map_or_else(|| error.to_string(), str::to_owned);
+            let message = one_line(error.as_str().unwrap_or(&error.to_string()));
             outcome.failure = Some(Failure::new(FailureKind::StreamError, message));
             return outcome;
         }

@@ -171,7 +171,7 @@ fn errors_within_a_stream_are_failures_and_keep_what_came() {
         ("event: error\ndata: {\"error\":{\"message\":\"gone\"}}", "gone"),
         ("event: error\ndata: {\"message\":\"gone\"}", "gone"),
         ("event: error\ndata: gone", "gone"),
-        ("event: error\ndata:", "the server reported an error without a message"),
+        ("event: error\ndata:", "no reason given"),
         (r#"{"error":{"code":7}}"#, r#"{"code":7}"#),
         (r#"{"error":"gone"}"#, "gone"),
     ] {

@@ -4,7 +4,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::reply::{
-    self, Next, Text, count_at, each_frame, error_event, error_message, json, list_at, shaped, text_at,
+    self, NO_REASON, Next, Text, count_at, each_frame, error_event, error_message, json, list_at, shaped,
+    text_at,
 };
 use crate::contract::{Failure, FailureKind, Outcome, OutputKind, Reply};
 
@@ -92,7 +93,7 @@ fn failed(event: &Value) -> Failure {
     });
     let status = text_at(event, "/status");
     let message = message.unwrap_or_else(|| match status {
-        "" => "the server reported an error without a message".to_string(),
+        "" => NO_REASON.to_string(),
         status => format!("the response ended with the status \"{status}\""),
     });
     Failure::new(FailureKind::StreamError, message)

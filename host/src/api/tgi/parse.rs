@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::reply::{invalid, output};
+use super::super::reply::{invalid, one_line, output};
 use crate::contract::{Failure, FailureKind, Framing, Outcome, OutputKind, Reply};
 
 /// An event of the stream, or, with nothing but the last three members, a whole reply.
@@ -47,7 +47,7 @@ pub(super) fn parse(reply: &Reply<'_>) -> Outcome {
             }
         };
         if let Some(message) = event.error {
-            outcome.failure = Some(Failure::new(FailureKind::StreamError, message));
+            outcome.failure = Some(Failure::new(FailureKind::StreamError, one_line(&message)));
             return outcome;
         }
         // Only the last event has the text as a whole.
