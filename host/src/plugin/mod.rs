@@ -17,6 +17,7 @@ mod runtime;
 mod sandbox;
 pub mod scaffold;
 mod v0_1;
+mod wit;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
