@@ -5,6 +5,7 @@ The names in `wit_world` are those of tickrate's wit folder; componentize-py gen
 """
 
 import json
+from dataclasses import dataclass
 
 from componentize_py_types import Err
 from wit_world import exports
@@ -44,6 +45,19 @@ KINDS = {
 }
 
 
+@dataclass
+class Run:
+    model: str
+    url: str
+    stream: bool
+    parameters: dict
+    system: str | None
+
+
+# What `open` was told. It stands here since componentize-py makes a new `Api` for every call.
+run = None
+
+
 class Info(exports.Info):
     def name(self):
         return NAME
@@ -58,12 +72,13 @@ class Info(exports.Info):
 class Api(exports.Api):
     def open(self, config):
         """Called once for each instance, before anything else."""
+        global run
         try:
-            self.parameters = dialect.object_of(config.parameters)
-            self.system = dialect.object_of(config.options).get("system")
+            parameters = dialect.object_of(config.parameters)
+            system = dialect.object_of(config.options).get("system")
         except ValueError as error:
             raise Err(PluginError_InvalidConfig(str(error)))
-        self.model, self.url, self.stream = config.model, config.url, config.stream
+        run = Run(config.model, config.url, config.stream, parameters, system)
 
     def shape(self, turn):
         """The request for one turn. Nothing may be kept from one call to the next."""
@@ -75,11 +90,9 @@ class Api(exports.Api):
                 messages.extend((message.role, plain(message)) for message in chat)
             case _:
                 raise Err(PluginError_Unsupported("this API takes texts and chats; choose another dataset"))
-        body = dialect.body(
-            self.model, self.parameters, self.stream, self.system, messages, turn.turn.max_tokens
-        )
-        framing = Framing.SSE if self.stream else Framing.WHOLE
-        return HttpRequest("POST", self.url, [("Content-Type", "application/json")], body, framing)
+        body = dialect.body(run.model, run.parameters, run.stream, run.system, messages, turn.turn.max_tokens)
+        framing = Framing.SSE if run.stream else Framing.WHOLE
+        return HttpRequest("POST", run.url, [("Content-Type", "application/json")], body, framing)
 
     def parse(self, reply):
         """What a whole reply says. What the server did wrong is a failure in the outcome."""

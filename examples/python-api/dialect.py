@@ -1,6 +1,12 @@
 """What requests and replies look like. Nothing here knows of tickrate, so that plain Python can test it."""
 
 import json
+import re
+
+STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+
+# Python in a component has a small stack: it crashes on what is nested some thousand levels deep.
+DEEPEST = 200
 
 
 class Refused(Exception):
@@ -13,13 +19,24 @@ def object_of(text):
     def not_a_number(name):
         raise ValueError(f"{name} is no JSON number")
 
-    try:
-        value = json.loads(text, parse_constant=not_a_number)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    if text.count("[") + text.count("{") > DEEPEST and depth(text) > DEEPEST:
+        raise ValueError("nested too deeply")
+    value = json.loads(text, parse_constant=not_a_number)
     if not isinstance(value, dict):
         raise ValueError("not an object")
     return value
+
+
+def depth(text):
+    """How deeply the JSON in `text` is nested."""
+    level = deepest = 0
+    for letter in STRING.sub("", text):
+        if letter in "[{":
+            level += 1
+            deepest = max(deepest, level)
+        elif letter in "]}":
+            level -= 1
+    return deepest
 
 
 def body(model, parameters, stream, system, messages, max_tokens):

@@ -26,6 +26,11 @@ class Dialect(unittest.TestCase):
             self.assertEqual(dialect.parse(frames, complete, True)["failure"][0], kind, frames)
         self.assertIsNone(dialect.parse([chunk(content="a"), b'{"cho'], False, True)["failure"])
 
+    def test_what_is_nested_too_deeply_is_no_object(self):
+        self.assertEqual(dialect.object_of('{"a":"[[' + "[" * 999 + '"}')["a"][:3], "[[[")
+        with self.assertRaises(ValueError):
+            dialect.object_of('{"a":' + "[" * 999 + "]" * 999 + "}")
+
     def test_a_request_has_what_was_asked_for(self):
         body = json.loads(dialect.body("m", {"max_tokens": 9}, True, "Be brief.", [("user", "hi")], 4))
         self.assertEqual((body["max_tokens"], body["messages"][0]["role"], body["stream"]), (4, "system", True))

@@ -48,22 +48,33 @@ class Info(exports.Info):
 class Dataset(exports.Dataset):
     def open(self, config):
         """Called once, before anything else. To begin again, tickrate makes a new instance."""
+        global source
         try:
-            self.turns = json.loads(config.options).get("turns", 1)
+            turns = json.loads(config.options).get("turns", 1)
         except ValueError as error:
             raise Err(PluginError_InvalidConfig(str(error)))
-        self.given = 0
-        self.lines = None
+        lines = None
         if config.dataset_path is not None:
-            self.lines = [line for file in files() for line in questions.lines(content(file))]
+            lines = [line for file in files() for line in questions.lines(content(file))]
+        source = Source(turns, lines)
 
     def next(self, at_most):
         """At most so many further conversations; none means that there are no more."""
+        return source.next(at_most)
+
+
+class Source:
+    """Where the dataset is in its questions."""
+
+    def __init__(self, turns, lines):
+        self.turns, self.lines, self.given = turns, lines, 0
+
+    def next(self, at_most):
         last = self.given + at_most
         if self.lines is not None:
             last = min(last, len(self.lines))
         batch = [self.conversation(number) for number in range(self.given, last)]
-        self.given = max(last, self.given)
+        self.given = last
         return batch
 
     def conversation(self, number):
@@ -71,6 +82,10 @@ class Dataset(exports.Dataset):
         question = questions.sums(number, host.random) if self.lines is None else self.lines[number]
         turns = [ask(text) for text in questions.turns(question, self.turns)]
         return Conversation(id=f"question-{number}", turns=turns, arrival_ms=None, labels=[])
+
+
+# The open source. It stands here since componentize-py makes a new `Dataset` for every call.
+source = None
 
 
 def ask(text):

@@ -48,15 +48,20 @@ struct Opener<'a> {
     services: Services,
 }
 
-/// What a plugin is offered outside of a run: a tokenizer, and a log that nobody reads.
+/// What a plugin is offered outside of a run: a tokenizer, and a log that goes to the standard
+/// error stream, or that nobody reads.
 ///
 /// # Errors
 /// If there is no tokenizer at `tokenizer_path`.
-pub fn plugin_services(tokenizer_path: Option<&Path>) -> Result<Services, AppError> {
+pub fn plugin_services(tokenizer_path: Option<&Path>, log: bool) -> Result<Services, AppError> {
     let tokenizer = open_tokenizer(tokenizer_path)?;
     Ok(Services {
         tokenizer: tokenizer.map(|tokenizer| Arc::new(ForPlugins(tokenizer)) as Arc<dyn HostTokenizer>),
-        ..Services::none()
+        log: if log {
+            Arc::new(|level, text| eprintln!("{level}: {text}"))
+        } else {
+            Services::none().log
+        },
     })
 }
 

@@ -36,6 +36,10 @@ pub struct TryArgs {
     #[arg(long)]
     pub json: bool,
 
+    /// Print what the plugin writes to its log on the standard error stream.
+    #[arg(long)]
+    pub log: bool,
+
     /// Recorded replies to parse: JSON lines, or one body as curl saves it.
     #[arg(long, value_name = "FILE")]
     pub replies: Option<PathBuf>,
@@ -165,7 +169,7 @@ pub fn run_inspect(args: &InspectArgs) -> Result<(String, Exit), AppError> {
 /// If it cannot be opened, or a file that is named cannot be used.
 pub fn run_check(args: &TryArgs) -> Result<(String, Exit), AppError> {
     let plugin = args.open()?;
-    let services = plugin_services(args.tokenizer_path.as_deref())?;
+    let services = plugin_services(args.tokenizer_path.as_deref(), args.log)?;
     let report = check(&plugin, &args.spec(&plugin)?, &services);
     let exit = if report.passed() { Exit::Success } else { Exit::Failed };
     Ok((if args.json { pretty(&report.to_json()) } else { report.to_string() }, exit))
@@ -177,7 +181,7 @@ pub fn run_check(args: &TryArgs) -> Result<(String, Exit), AppError> {
 /// If it cannot be opened, or a call of it fails.
 pub fn run_bench(args: &TryArgs) -> Result<(String, Exit), AppError> {
     let plugin = args.open()?;
-    let services = plugin_services(args.tokenizer_path.as_deref())?;
+    let services = plugin_services(args.tokenizer_path.as_deref(), args.log)?;
     let report = bench(&plugin, &args.spec(&plugin)?, &services)
         .map_err(|error| AppError::new(Exit::Failed, error.to_string()))?;
     let text = match args.json {

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 
 const [tool, sourcePath, witPath, worldName, out] = process.argv.slice(1);
 const { componentize } = await import(pathToFileURL(tool));
-// A plugin has no use for what WASI could offer, and without it the component imports none of it.
-const disableFeatures = ['clocks', 'http', 'random', 'stdio', 'fetch-event'];
+// A plugin has no use for what WASI could offer, but for an error's text on the standard streams.
+const disableFeatures = ['clocks', 'http', 'random', 'fetch-event'];
 const { component } = await componentize({ sourcePath, witPath, worldName, disableFeatures });
 await writeFile(out, component);
