@@ -1,6 +1,7 @@
 //! What a plugin costs: `tickrate plugin bench`.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -9,7 +10,6 @@ use super::check::CheckSpec;
 use super::part::Source;
 use super::replies::{Recorded, known};
 use super::{CallError, Plugin, PluginError, Role, Services};
-use crate::api::{self, OpenAiSpec};
 use crate::contract::{Api, Dataset, Message, PartError, Prompt, RunConfig, TurnInContext};
 
 /// How long each row is measured for, at least one call of it.
@@ -42,10 +42,7 @@ pub struct BenchRow {
 }
 
 /// Calls `call` for [`EACH`], and at least once.
-fn measure<E>(
-    what: impl Into<String>,
-    mut call: impl FnMut() -> Result<Duration, E>,
-) -> Result<BenchRow, E> {
+fn measure<E>(what: impl Into<String>, mut call: impl FnMut() -> Result<Duration, E>) -> Result<BenchRow, E> {
     let start = Instant::now();
     let mut times = Vec::new();
     while times.is_empty() || (start.elapsed() < EACH && times.len() < 100_000) {
@@ -72,17 +69,26 @@ fn timed<R, E>(call: impl FnOnce() -> Result<R, E>) -> Result<Duration, E> {
     Ok(time)
 }
 
-/// Measures `plugin` in all of its roles.
+/// Opens the built-in API that a plugin may be the twin of, for the same run; `None` if there is none.
+pub type OpenNative<'a> = &'a dyn Fn(&RunConfig) -> Option<Arc<dyn Api>>;
+
+/// Measures `plugin` in all of its roles. An API that understands its replies as `native` does is
+/// measured against that.
 ///
 /// # Errors
 /// If it cannot be opened, or a call fails.
-pub fn bench(plugin: &Plugin, spec: &CheckSpec, services: &Services) -> Result<BenchReport, PartError> {
+pub fn bench(
+    plugin: &Plugin,
+    spec: &CheckSpec,
+    services: &Services,
+    native: OpenNative<'_>,
+) -> Result<BenchReport, PartError> {
     let mut report = BenchReport { plugin: plugin.name().to_owned(), dialect: None, rows: Vec::new() };
     let load = || timed(|| Plugin::open(&plugin.runtime, plugin.path()));
     report.rows.push(measure::<PluginError>("load, compiled before", load)?);
     for role in plugin.roles() {
         match role {
-            Role::Api => bench_api(plugin, spec, services, &mut report)?,
+            Role::Api => bench_api(plugin, spec, services, native, &mut report)?,
             Role::Dataset => bench_dataset(plugin, spec, services, &mut report)?,
         }
     }
@@ -103,6 +109,7 @@ fn bench_api(
     plugin: &Plugin,
     spec: &CheckSpec,
     services: &Services,
+    native: OpenNative<'_>,
     report: &mut BenchReport,
 ) -> Result<(), PartError> {
     let run = RunConfig { options: spec.api_options.clone(), dataset_path: None, ..spec.run.clone() };
@@ -116,7 +123,7 @@ fn bench_api(
         outcome.is_ok_and(|outcome| outcome.failure.is_none() && !outcome.text.is_empty())
     };
     let dialect = known(16).iter().position(understood);
-    let twin = native(&run).filter(|native| {
+    let twin = native(&RunConfig { options: Default::default(), ..run.clone() }).filter(|native| {
         known(16).first().is_some_and(|reply| same(&**native, &*api, reply) && dialect == Some(0))
     });
 
@@ -140,13 +147,7 @@ fn bench_api(
     Ok(())
 }
 
-type Native = std::sync::Arc<dyn Api>;
-
-/// The built-in API as it would be opened for the same run; `None` if it does not take that run.
-fn native(run: &RunConfig) -> Option<Native> {
-    let run = RunConfig { options: Default::default(), ..run.clone() };
-    api::open("openai", &run, &OpenAiSpec::default(), None).ok()
-}
+type Native = Arc<dyn Api>;
 
 fn same(native: &dyn Api, api: &dyn Api, reply: &Recorded) -> bool {
     native.parse(&reply.reply()).ok() == api.parse(&reply.reply()).ok()
@@ -178,7 +179,9 @@ fn bench_dataset(
     let run = RunConfig { options: spec.dataset_options.clone(), ..spec.run.clone() };
     let source = Source::new(plugin, Role::Dataset, &run, services)?;
     let Some(exports) = plugin.roles.dataset.clone() else { return Ok(()) };
-    report.rows.push(measure::<CallError>("instantiate and open (dataset)", || timed(|| source.dataset(&exports)))?);
+    report
+        .rows
+        .push(measure::<CallError>("instantiate and open (dataset)", || timed(|| source.dataset(&exports)))?);
     let mut dataset = plugin.dataset(&run, services)?;
     let row = measure("next, 1,000 conversations", || {
         dataset.rewind()?;

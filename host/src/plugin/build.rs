@@ -302,11 +302,9 @@ mod tests {
         let spec = BuildSpec { paths: vec![dir.path().into()], out: None, toolchain: Choice::Auto };
         let toolchain = Toolchain::Rustup;
         let text = crates(&toolchain, &spec.paths[0]).unwrap_err().to_string();
-        assert!(
-            text.ends_with(
-                "has no Cargo.toml and no plugin.json; give the folder of a plugin or of a workspace of them"
-            )
-        );
+        assert!(text.ends_with(
+            "has no Cargo.toml and no plugin.json; give the folder of a plugin or of a workspace of them"
+        ));
     }
 
     #[test]

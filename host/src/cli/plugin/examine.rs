@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Map, Value};
 
+use crate::api::{self, ApiSpec};
 use crate::app::{AppError, Exit, plugin_services};
 use crate::contract::{Framing, RunConfig};
 use crate::plugin::bench::bench;
@@ -182,8 +183,10 @@ pub fn run_check(args: &TryArgs) -> Result<(String, Exit), AppError> {
 pub fn run_bench(args: &TryArgs) -> Result<(String, Exit), AppError> {
     let plugin = args.open()?;
     let services = plugin_services(args.tokenizer_path.as_deref(), args.log)?;
-    let report = bench(&plugin, &args.spec(&plugin)?, &services)
-        .map_err(|error| AppError::new(Exit::Failed, error.to_string()))?;
+    let report = bench(&plugin, &args.spec(&plugin)?, &services, &|run| {
+        api::open("openai", run, &ApiSpec::default(), None).ok()
+    })
+    .map_err(|error| AppError::new(Exit::Failed, error.to_string()))?;
     let text = match args.json {
         true => pretty(&serde_json::to_value(&report).unwrap_or_default()),
         false => report.to_string(),
