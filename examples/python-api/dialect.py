@@ -16,8 +16,8 @@ class Refused(Exception):
 def object_of(text):
     """The JSON object in `text`; ValueError if it is something else."""
 
-    def not_a_number(name):
-        raise ValueError(f"{name} is no JSON number")
+    def not_a_number(constant):
+        raise ValueError(f"{constant} is no JSON number")
 
     if text.count("[") + text.count("{") > DEEPEST and depth(text) > DEEPEST:
         raise ValueError("nested too deeply")
