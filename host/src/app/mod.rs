@@ -10,5 +10,6 @@ mod stages;
 mod stored;
 
 pub use exit::{AppError, Exit};
+pub use parts::plugin_services;
 pub use perf::perf;
 pub use stored::{recover, report};

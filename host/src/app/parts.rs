@@ -48,15 +48,29 @@ struct Opener<'a> {
     services: Services,
 }
 
+/// What a plugin is offered outside of a run: a tokenizer, and a log that goes to the standard
+/// error stream, or that nobody reads.
+///
+/// # Errors
+/// If there is no tokenizer at `tokenizer_path`.
+pub fn plugin_services(tokenizer_path: Option<&Path>, log: bool) -> Result<Services, AppError> {
+    let tokenizer = open_tokenizer(tokenizer_path)?;
+    Ok(Services {
+        tokenizer: tokenizer.map(|tokenizer| Arc::new(ForPlugins(tokenizer)) as Arc<dyn HostTokenizer>),
+        log: if log { Arc::new(|level, text| eprintln!("{level}: {text}")) } else { Services::none().log },
+    })
+}
+
+fn open_tokenizer(path: Option<&Path>) -> Result<Option<Arc<Tokenizer>>, AppError> {
+    let Some(path) = path else { return Ok(None) };
+    let tokenizer =
+        Tokenizer::open(path).map_err(|error| AppError::usage(format!("--tokenizer-path: {error}")))?;
+    Ok(Some(Arc::new(tokenizer)))
+}
+
 impl<'a> Opener<'a> {
     fn new(config: &'a Config, console: &Console) -> Result<Opener<'a>, AppError> {
-        let tokenizer = match &config.tokenizer_path {
-            None => None,
-            Some(path) => Some(Arc::new(
-                Tokenizer::open(path)
-                    .map_err(|error| AppError::usage(format!("--tokenizer-path: {error}")))?,
-            )),
-        };
+        let tokenizer = open_tokenizer(config.tokenizer_path.as_deref())?;
         let plugged = is_component(&config.api.api) || is_component(&config.prompt.dataset);
         let runtime = if plugged {
             Some(Runtime::new(limits(config)).map_err(|error| AppError::usage(error.to_string()))?)
