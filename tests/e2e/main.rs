@@ -3,8 +3,10 @@
 mod flags;
 mod folders;
 mod interrupts;
+mod languages;
 mod load;
 mod perf;
+mod plugin_tool;
 mod plugins;
 mod python;
 mod raw_server;

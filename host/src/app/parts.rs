@@ -57,11 +57,7 @@ pub fn plugin_services(tokenizer_path: Option<&Path>, log: bool) -> Result<Servi
     let tokenizer = open_tokenizer(tokenizer_path)?;
     Ok(Services {
         tokenizer: tokenizer.map(|tokenizer| Arc::new(ForPlugins(tokenizer)) as Arc<dyn HostTokenizer>),
-        log: if log {
-            Arc::new(|level, text| eprintln!("{level}: {text}"))
-        } else {
-            Services::none().log
-        },
+        log: if log { Arc::new(|level, text| eprintln!("{level}: {text}")) } else { Services::none().log },
     })
 }
 

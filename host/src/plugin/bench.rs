@@ -42,10 +42,7 @@ pub struct BenchRow {
 }
 
 /// Calls `call` for [`EACH`], and at least once.
-fn measure<E>(
-    what: impl Into<String>,
-    mut call: impl FnMut() -> Result<Duration, E>,
-) -> Result<BenchRow, E> {
+fn measure<E>(what: impl Into<String>, mut call: impl FnMut() -> Result<Duration, E>) -> Result<BenchRow, E> {
     let start = Instant::now();
     let mut times = Vec::new();
     while times.is_empty() || (start.elapsed() < EACH && times.len() < 100_000) {
@@ -178,7 +175,9 @@ fn bench_dataset(
     let run = RunConfig { options: spec.dataset_options.clone(), ..spec.run.clone() };
     let source = Source::new(plugin, Role::Dataset, &run, services)?;
     let Some(exports) = plugin.roles.dataset.clone() else { return Ok(()) };
-    report.rows.push(measure::<CallError>("instantiate and open (dataset)", || timed(|| source.dataset(&exports)))?);
+    report
+        .rows
+        .push(measure::<CallError>("instantiate and open (dataset)", || timed(|| source.dataset(&exports)))?);
     let mut dataset = plugin.dataset(&run, services)?;
     let row = measure("next, 1,000 conversations", || {
         dataset.rewind()?;

@@ -257,7 +257,10 @@ mod tests {
         )
         .unwrap();
         let [one, two] = &replies[..] else { panic!("{replies:?}") };
-        assert_eq!((one.status, one.framing, one.framed.payload.as_slice()), (201, Framing::Sse, &b"abc"[..]));
+        assert_eq!(
+            (one.status, one.framing, one.framed.payload.as_slice()),
+            (201, Framing::Sse, &b"abc"[..])
+        );
         assert_eq!(
             one.framed.frames[1],
             Frame { at: Nanos(2_500_000), event: Some("error".into()), range: 1..3 }

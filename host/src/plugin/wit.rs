@@ -35,9 +35,7 @@ mod tests {
             let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
             let mut files: Vec<_> = entries
                 .filter(|path| path.extension().is_some_and(|e| e == "wit"))
-                .map(|path| {
-                    (path.file_name().unwrap().to_owned(), std::fs::read_to_string(&path).unwrap())
-                })
+                .map(|path| (path.file_name().unwrap().to_owned(), std::fs::read_to_string(&path).unwrap()))
                 .collect();
             files.sort();
             files

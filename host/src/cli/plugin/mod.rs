@@ -153,8 +153,7 @@ pub fn run(args: &PluginArgs) -> Result<Exit, AppError> {
 
 fn new(args: &NewArgs) -> Result<String, AppError> {
     let dir = args.dir.clone().unwrap_or_else(|| PathBuf::from(&args.name));
-    let spec =
-        NewSpec { name: args.name.clone(), language: args.lang.into(), kind: args.kind.into(), dir };
+    let spec = NewSpec { name: args.name.clone(), language: args.lang.into(), kind: args.kind.into(), dir };
     let files = scaffold::create(&spec).map_err(|error| AppError::usage(error.to_string()))?;
     let mut text = String::new();
     for file in files {

@@ -178,7 +178,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("b")).unwrap();
         std::fs::write(dir.path().join("b/tool"), "").unwrap();
-        let folders = ["", "a", "b"].map(|name| if name.is_empty() { "".into() } else { dir.path().join(name) });
+        let folders =
+            ["", "a", "b"].map(|name| if name.is_empty() { "".into() } else { dir.path().join(name) });
         assert_eq!(in_folders(folders.clone().into_iter(), "tool"), Some(dir.path().join("b/tool")));
         assert_eq!(in_folders(folders.into_iter(), "other"), None);
     }

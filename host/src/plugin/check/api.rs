@@ -134,7 +134,9 @@ impl Trial {
                 instance = self.fresh().map_err(|error| error.to_string())?;
             }
             if answers[at].as_ref().is_some_and(|before| *before != answer) {
-                return Err("one instance answered the same question in two ways; keep nothing between calls".into());
+                return Err(
+                    "one instance answered the same question in two ways; keep nothing between calls".into(),
+                );
             }
             answers[at] = Some(answer);
         }
@@ -150,7 +152,9 @@ impl Trial {
             }
         }
         if understood.is_empty() {
-            return Ok("none of the known dialects is its own; give --replies FILE with some of its server".into());
+            return Ok(
+                "none of the known dialects is its own; give --replies FILE with some of its server".into()
+            );
         }
         Ok(format!("understood: {}", understood.join(", ")))
     }
@@ -161,7 +165,9 @@ impl Trial {
         for reply in &replies {
             let outcome = self.parse(reply).map_err(|error| {
                 let more = match error {
-                    CallError::Answered { .. } => " (a reply that cannot be understood is a failure in its outcome)",
+                    CallError::Answered { .. } => {
+                        " (a reply that cannot be understood is a failure in its outcome)"
+                    }
                     _ => "",
                 };
                 format!("{}: {error}{more}", reply.name)
@@ -180,7 +186,8 @@ impl Trial {
             .chain(inputs::malformed_replies())
             .collect();
         let fresh: Vec<_> = replies.iter().map(|reply| self.parse(reply)).collect();
-        let used = self.on_one_instance(replies.len(), |instance, at| instance.parse(&replies[at].reply()))?;
+        let used =
+            self.on_one_instance(replies.len(), |instance, at| instance.parse(&replies[at].reply()))?;
         same(&fresh, &used, |at| replies[at].name.clone())
     }
 

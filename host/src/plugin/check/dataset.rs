@@ -149,7 +149,9 @@ impl Trial<'_> {
                 let after = self.next(&mut instance, 100).map_err(told)?;
                 return match after.len() {
                     0 => Ok(format!("after {count} conversations, and it stays there")),
-                    more => Err(format!("it gave {more} conversations after it had said that there are no more")),
+                    more => {
+                        Err(format!("it gave {more} conversations after it had said that there are no more"))
+                    }
                 };
             }
             count += batch.len();
@@ -159,7 +161,8 @@ impl Trial<'_> {
 
     /// Files that it cannot have been written for; it may refuse them, and must not crash.
     fn strange_files(&mut self, run: &RunConfig) -> Result<String, String> {
-        let folder = tempfile::tempdir().map_err(|error| format!("cannot make a temporary folder: {error}"))?;
+        let folder =
+            tempfile::tempdir().map_err(|error| format!("cannot make a temporary folder: {error}"))?;
         let path = |name: &str| folder.path().join(name);
         let noise: Vec<u8> = (0_u32..65_536).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         let files: [(&str, Vec<u8>); 4] = [

@@ -29,14 +29,16 @@ fn user(content: Vec<Part>) -> Message {
 pub(super) fn ordinary_turns() -> Vec<NamedTurn> {
     let media = || Media { mime: "image/png".into(), data: vec![0x89, b'P', b'N', b'G'] };
     let asked = || vec![Message::text("user", "What is 2 + 2?"), Message::text("assistant", "4")];
-    let system = vec![Message::text("system", "Be brief."), Message::text("user", "né 🦀 \u{0} \"quoted\"\n")];
+    let system =
+        vec![Message::text("system", "Be brief."), Message::text("user", "né 🦀 \u{0} \"quoted\"\n")];
     let limited = Turn {
         prompt: Prompt::Chat(vec![Message::text("user", "Why?")]),
         max_tokens: Some(7),
         think_time_ms: Some(10.0),
         headers: vec![("X-Tenant".into(), "a".into())],
     };
-    let tool = Message { fields: vec![("tool_call_id".into(), "\"7\"".into())], ..Message::text("tool", "4") };
+    let tool =
+        Message { fields: vec![("tool_call_id".into(), "\"7\"".into())], ..Message::text("tool", "4") };
     vec![
         turn("a chat", Vec::new(), Prompt::Chat(vec![Message::text("user", "What is 2 + 2?")])),
         turn("a chat with a system message", Vec::new(), Prompt::Chat(system)),
@@ -44,7 +46,11 @@ pub(super) fn ordinary_turns() -> Vec<NamedTurn> {
         turn("a text", Vec::new(), Prompt::Text("Once upon a time".into())),
         turn("token ids", Vec::new(), Prompt::Tokens(vec![1, 2, 3])),
         turn("a request body", Vec::new(), Prompt::Body(br#"{"messages":[]}"#.to_vec())),
-        turn("a picture", Vec::new(), Prompt::Chat(vec![user(vec![Part::Text("What?".into()), Part::Image(media())])])),
+        turn(
+            "a picture",
+            Vec::new(),
+            Prompt::Chat(vec![user(vec![Part::Text("What?".into()), Part::Image(media())])]),
+        ),
         turn("a sound", Vec::new(), Prompt::Chat(vec![user(vec![Part::Audio(media())])])),
         turn("a tool's answer", asked(), Prompt::Chat(vec![tool])),
     ]
@@ -68,7 +74,8 @@ pub(super) fn empty_turns() -> Vec<NamedTurn> {
 
 /// Turns that are larger than a plugin's author may have thought of.
 pub(super) fn huge_turns() -> Vec<NamedTurn> {
-    let history = (0..2_000).map(|i| Message::text(["user", "assistant"][i % 2], "word ".repeat(20))).collect();
+    let history =
+        (0..2_000).map(|i| Message::text(["user", "assistant"][i % 2], "word ".repeat(20))).collect();
     vec![
         turn("a text of 1 MiB", Vec::new(), Prompt::Text("words é ".repeat(1 << 17))),
         turn("a chat after 2,000 messages", history, Prompt::Chat(vec![Message::text("user", "And?")])),
@@ -84,7 +91,11 @@ pub(super) fn malformed_turns() -> Vec<NamedTurn> {
         turn("a body that is no UTF-8", Vec::new(), Prompt::Body(vec![0xff, 0xfe, 0x00, 0x80])),
         turn("a body of another shape", Vec::new(), Prompt::Body(b"[1,2]".to_vec())),
         turn("a part that is no JSON", Vec::new(), Prompt::Chat(vec![user(vec![Part::Json("{".into())])])),
-        turn("fields that are no JSON", Vec::new(), Prompt::Chat(vec![Message { fields, ..user(Vec::new()) }])),
+        turn(
+            "fields that are no JSON",
+            Vec::new(),
+            Prompt::Chat(vec![Message { fields, ..user(Vec::new()) }]),
+        ),
     ]
 }
 
@@ -131,8 +142,14 @@ pub(super) fn malformed_replies() -> Vec<Recorded> {
         whole("a number that no machine has", br#"{"usage":{"prompt_tokens":1e999}}"#),
     ];
     let shapes = [
-        "null", "7", "\"text\"", "[]", "[null]", r#"{"choices":7,"message":7,"token":7,"usage":7,"done":7}"#,
-        r#"{"choices":[],"usage":null}"#, r#"{"choices":[null],"message":null,"token":null,"details":null}"#,
+        "null",
+        "7",
+        "\"text\"",
+        "[]",
+        "[null]",
+        r#"{"choices":7,"message":7,"token":7,"usage":7,"done":7}"#,
+        r#"{"choices":[],"usage":null}"#,
+        r#"{"choices":[null],"message":null,"token":null,"details":null}"#,
         r#"{"choices":[{"delta":{"content":7},"index":-1}],"message":{"content":[]},"token":{"text":{}}}"#,
         r#"{"choices":[{"delta":{"content":"\ud800"}}],"message":{"content":"\ud800"},"token":{"text":"\ud800"}}"#,
         r#"{"usage":{"prompt_tokens":-1,"completion_tokens":1.5},"eval_count":-1,"details":{"generated_tokens":-1}}"#,
