@@ -120,7 +120,6 @@ pub enum BuildError {
 pub fn build(spec: &BuildSpec) -> Result<Vec<Built>, BuildError> {
     let target = target_folder()?;
     let out = spec.out.clone().unwrap_or_else(|| target.join("guests"));
-    std::fs::create_dir_all(&out).map_err(|error| file(&out, &error))?;
     let (mut folders, mut built) = (Vec::new(), Vec::new());
     for path in &spec.paths {
         match project::find(path)? {
@@ -274,6 +273,7 @@ fn place(name: String, module: &Path, out: &Path) -> Result<Built, BuildError> {
 
 /// Puts a component where it belongs; it is there as a whole, or as it was before.
 fn write(name: String, bytes: &[u8], out: &Path) -> Result<Built, BuildError> {
+    std::fs::create_dir_all(out).map_err(|error| file(out, &error))?;
     let path = out.join(format!("{name}.wasm"));
     let unfinished = out.join(format!(".{name}.wasm.{}", std::process::id()));
     std::fs::write(&unfinished, bytes)

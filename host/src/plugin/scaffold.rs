@@ -157,10 +157,7 @@ mod tests {
         let files = create(&spec).unwrap();
         for file in &files {
             let text = std::fs::read_to_string(file).unwrap();
-            assert!(
-                !text.contains("{name}") && !text.contains("-api\"") && !text.contains("../"),
-                "{file:?}"
-            );
+            assert!(!text.contains("-api\"") && !text.contains("../"), "{file:?}");
         }
         assert!(spec.dir.join("wit/types.wit").exists());
         assert_eq!(create(&spec).unwrap_err(), ScaffoldError::NotEmpty(spec.dir.display().to_string()));

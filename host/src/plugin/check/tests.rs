@@ -5,7 +5,8 @@ use crate::plugin::tests::{guest, runtime};
 
 fn report(name: &str, options: Value) -> Report {
     let plugin = Plugin::open(&runtime(), &guest(name)).unwrap();
-    let options = options.as_object().cloned().unwrap_or_default();
+    let mut options = options.as_object().cloned().unwrap_or_default();
+    options.retain(|_, value| *value != json!(""));
     let spec = CheckSpec {
         run: RunConfig {
             model: "m".into(),
@@ -26,6 +27,54 @@ fn the_shipped_plugins_pass() {
     for name in ["openai-chat", "ollama-chat", "tgi-generate", "synthetic-chat", "arithmetic"] {
         let report = report(name, json!({}));
         assert!(report.passed(), "{report}");
-        println!("{report}");
+        assert!(report.checks.len() >= 11 && report.to_json()["passed"] == json!(true));
     }
+}
+
+/// What the report says of the checks that were not passed.
+fn failed(mode: &str, at: &str) -> Vec<(Role, &'static str, String)> {
+    let report = report("misbehave", json!({ "mode": mode, "at": at }));
+    let failed = report.checks.into_iter();
+    failed.filter_map(|check| Some((check.role, check.name, check.result.err()?))).collect()
+}
+
+#[test]
+fn each_misdeed_fails_the_check_that_looks_for_it() {
+    for (mode, at, role, name, told) in [
+        ("trap", "shape", Role::Api, "shape of ordinary turns", "a chat: the plugin \"misbehave\" crashed"),
+        ("bad_header", "shape", Role::Api, "shape of ordinary turns", "cannot be the name of a header"),
+        ("error", "parse", Role::Api, "parse of malformed replies", "is a failure in its outcome"),
+        ("recursion", "parse", Role::Api, "parse of empty replies", "call stack exhausted"),
+        ("changing", "shape", Role::Api, "shape keeps nothing", "keep nothing between calls"),
+        ("changing", "parse", Role::Api, "parse keeps nothing", "keep nothing between calls"),
+        ("leak", "parse", Role::Api, "memory over many calls", "filled half of its memory"),
+        ("flood", "next", Role::Dataset, "ordinary batches", "when asked for at most"),
+        ("empty", "next", Role::Dataset, "ordinary batches", "has no turns"),
+        ("nan_time", "next", Role::Dataset, "ordinary batches", "NaN ms"),
+        ("changing", "next", Role::Dataset, "the same for any batches", "follow from the seed"),
+        ("trap", "open", Role::Dataset, "open", "crashed in \"open\""),
+    ] {
+        let failed = failed(mode, at);
+        let found = failed.iter().find(|(one, check, _)| (*one, *check) == (role, name));
+        assert!(found.is_some_and(|(.., text)| text.contains(told)), "{mode} at {at}: {failed:?}");
+    }
+}
+
+#[test]
+fn recorded_replies_come_with_what_a_record_would_say() {
+    let plugin = Plugin::open(&runtime(), &guest("rust-api")).unwrap();
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/rust-api/replies.jsonl");
+    let replies = crate::plugin::replies::read(&path, crate::contract::Framing::Sse).unwrap();
+    let run = RunConfig { url: "http://h/v1".into(), stream: true, ..RunConfig::default() };
+    let report = check(&plugin, &CheckSpec { run, replies, ..CheckSpec::default() }, &Services::none());
+    assert!(report.passed(), "{report}");
+    let outcomes = report.to_json()["replies"].clone();
+    assert_eq!(outcomes[0]["outcome"]["text"], "Héllo");
+    assert_eq!(outcomes[0]["outcome"]["usage"]["output_tokens"], 2);
+    assert_eq!(outcomes[1]["outcome"]["finish_reason"], "length");
+    assert_eq!(outcomes[2]["outcome"]["failure"]["kind"], "stream_error");
+    assert_eq!(outcomes[3]["outcome"]["failure"], Value::Null);
+    assert_eq!(outcomes[4]["outcome"]["failure"]["kind"], "truncated");
+    let text = report.to_string();
+    assert!(text.contains("tokens         input 5, output 2") && text.ends_with("all passed\n"), "{text}");
 }

@@ -63,6 +63,28 @@ fn whatever_a_plugin_does_wrong_is_an_error_of_one_line() {
 }
 
 #[test]
+fn a_recursion_without_end_is_a_crash_of_one_instance() {
+    for at in ["open", "shape", "parse", "next"] {
+        let told =
+            format!("the plugin \"misbehave\" crashed in \"{at}\": call stack exhausted; mend the plugin");
+        assert_internal(misbehave("recursion", at), &told);
+    }
+}
+
+#[test]
+fn times_that_are_none_are_refused() {
+    let told = "the plugin \"misbehave\" gave an answer in \"next\" that makes no sense: conversation 0 of the batch ";
+    for (mode, what) in [
+        ("nan_time", "has the think time NaN ms, which is no time; mend the plugin"),
+        ("negative_time", "has the think time -1 ms, which is no time; mend the plugin"),
+        ("endless_arrival", "arrives at inf ms, which is no time; mend the plugin"),
+        ("negative_arrival", "arrives at -0.5 ms, which is no time; mend the plugin"),
+    ] {
+        assert_internal(misbehave(mode, "next"), &format!("{told}{what}"));
+    }
+}
+
+#[test]
 fn a_crash_comes_with_the_plugins_last_words() {
     let text = misbehave("trap", "parse").to_string();
     assert!(text.contains("(it said: panicked at ") && text.ends_with("; mend the plugin"), "{text}");

@@ -161,12 +161,13 @@ fn conversation(conversation: wit::Conversation, index: usize) -> Result<Convers
     if conversation.turns.is_empty() {
         return Err(place("has no turns"));
     }
-    if conversation.arrival_ms.is_some_and(|ms| !ms.is_finite() || ms < 0.0) {
-        return Err(place("arrives at a time that is not one"));
+    let no_time = |ms: &f64| !ms.is_finite() || *ms < 0.0;
+    if let Some(ms) = conversation.arrival_ms.filter(no_time) {
+        return Err(place(&format!("arrives at {ms} ms, which is no time")));
     }
     for turn in &conversation.turns {
-        if turn.think_time_ms.is_some_and(|ms| !ms.is_finite() || ms < 0.0) {
-            return Err(place("has a think time that is not one"));
+        if let Some(ms) = turn.think_time_ms.filter(no_time) {
+            return Err(place(&format!("has the think time {ms} ms, which is no time")));
         }
         headers(&turn.headers).map_err(|reason| place(&format!("cannot be sent: {reason}")))?;
     }

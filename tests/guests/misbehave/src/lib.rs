@@ -41,6 +41,26 @@ enum Mode {
     Flood,
     /// Writes very many lines.
     Chatter,
+    /// Calls itself for ever.
+    Recursion,
+    /// Answers each call in another way.
+    Changing,
+    /// Wants a turn to wait for a time that is no number.
+    NanTime,
+    /// Wants a turn to wait for less than no time.
+    NegativeTime,
+    /// Gives a conversation that arrives after an endless time.
+    EndlessArrival,
+    /// Gives a conversation that arrives before the stage begins.
+    NegativeArrival,
+}
+
+/// Descends until the stack is used up; every level needs its own array.
+#[allow(unconditional_recursion, reason = "that is what it is for")]
+fn descend(above: &[u64; 64]) -> u64 {
+    let mut here = [above[0].wrapping_add(1); 64];
+    here[1] = descend(std::hint::black_box(&here));
+    std::hint::black_box(&here).iter().fold(0, |sum, one| sum ^ one)
 }
 
 #[derive(Deserialize)]
@@ -108,6 +128,10 @@ impl Misbehave {
                 }
                 Ok(())
             }
+            Some(Mode::Recursion) => {
+                std::hint::black_box(descend(&[0; 64]));
+                Ok(())
+            }
             Some(Mode::Error) => Err(PluginError::InvalidData("told to\nand more".into())),
             _ => Ok(()),
         }
@@ -141,7 +165,13 @@ impl Api for Misbehave {
         let header = if mode == Some(Mode::BadHeader) { "not a header" } else { "X-Test" };
         Ok(HttpRequest {
             method: "POST".into(),
-            url: if self.url.is_empty() { "http://localhost/".into() } else { self.url.clone() },
+            url: if mode == Some(Mode::Changing) {
+                format!("http://localhost/{}", self.calls.get())
+            } else if self.url.is_empty() {
+                "http://localhost/".into()
+            } else {
+                self.url.clone()
+            },
             headers: vec![(header.into(), turn.request_id)],
             body: if mode == Some(Mode::HugeOutput) { vec![0; 100 << 20] } else { QUESTION.to_vec() },
             framing: Framing::Sse,
@@ -157,6 +187,7 @@ impl Api for Misbehave {
         match self.mode("parse") {
             Some(Mode::BadFrames) => outcome.push(reply.frames.len(), OutputKind::Content, "more"),
             Some(Mode::BadText) => outcome.text.clear(),
+            Some(Mode::Changing) => outcome.labels.push(("call".into(), self.calls.get().to_string())),
             Some(Mode::HugeOutput) => outcome.push(0, OutputKind::Content, &"x".repeat(100 << 20)),
             _ => {}
         }
@@ -177,7 +208,20 @@ impl Dataset for Misbehave {
             Some(Mode::HugeOutput) => return Ok(vec![Conversation::ask("x".repeat(100 << 20))]),
             _ => at_most,
         };
-        Ok((0..many).map(|i| Conversation::ask(format!("question {i}"))).collect())
+        let first = if self.mode("next") == Some(Mode::Changing) { 1_000 * self.calls.get() } else { 0 };
+        let mut batch: Vec<Conversation> =
+            (first..first + many).map(|i| Conversation::ask(format!("question {i}"))).collect();
+        let mode = self.mode("next");
+        for conversation in &mut batch {
+            match mode {
+                Some(Mode::NanTime) => conversation.turns[0].think_time_ms = Some(f64::NAN),
+                Some(Mode::NegativeTime) => conversation.turns[0].think_time_ms = Some(-1.0),
+                Some(Mode::EndlessArrival) => conversation.arrival_ms = Some(f64::INFINITY),
+                Some(Mode::NegativeArrival) => conversation.arrival_ms = Some(-0.5),
+                _ => {}
+            }
+        }
+        Ok(batch)
     }
 }
 

@@ -104,7 +104,7 @@ fn a_batch_is_no_larger_than_asked_for_and_every_conversation_has_turns() {
     late.arrival_ms = Some(f64::NAN);
     assert_eq!(
         refused(vec![talk(None, 1), late], 2),
-        "conversation 1 of the batch arrives at a time that is not one"
+        "conversation 1 of the batch arrives at NaN ms, which is no time"
     );
 }
 

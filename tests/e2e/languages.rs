@@ -1,0 +1,202 @@
+//! Plugins in other languages: built with the real tools of their languages, checked, run, and
+//! compared with the same plugins in Rust.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use serde_json::Value;
+use tickrate::sim::SimSpec;
+
+use crate::python::python;
+use crate::running::{chat, files, guest, perf, root, sim, tickrate};
+
+/// Where the tools of the languages are: the folder of componentize-py, and a `node_modules`.
+fn tools() -> &'static (PathBuf, PathBuf) {
+    static TOOLS: OnceLock<(PathBuf, PathBuf)> = OnceLock::new();
+    TOOLS.get_or_init(|| {
+        let interpreter = python(&["tests/languages/requirements.txt", "plugin-venv"]);
+        let folder = root().join("target/plugin-node");
+        let wanted = std::fs::read(root().join("tests/languages/package.json")).unwrap();
+        let done = folder.join("installed.json");
+        if std::fs::read(&done).ok().as_ref() != Some(&wanted) {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join("package.json"), &wanted).unwrap();
+            let install = Command::new("npm")
+                .args(["install", "--no-audit", "--no-fund"])
+                .current_dir(&folder)
+                .output();
+            let install =
+                install.unwrap_or_else(|error| panic!("this test needs npm, which cannot be run: {error}"));
+            let told = String::from_utf8_lossy(&install.stderr);
+            assert!(install.status.success(), "componentize-js cannot be had from npm:\n{told}");
+            std::fs::write(&done, &wanted).unwrap();
+        }
+        (interpreter.parent().unwrap().to_owned(), folder.join("node_modules"))
+    })
+}
+
+fn example(name: &str) -> PathBuf {
+    root().join("examples").join(name)
+}
+
+/// `tickrate plugin …` with the tools of the languages in reach.
+fn plugin(folder: &Path, words: &[&str]) -> Output {
+    let (python, node) = tools();
+    let path = std::env::join_paths(
+        std::iter::once(python.clone()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+    );
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    tickrate(folder, "plugin")
+        .args(words)
+        .env("PATH", path.unwrap())
+        .env("NODE_PATH", node)
+        .env("CARGO_TARGET_DIR", target)
+        .output()
+        .unwrap()
+}
+
+fn succeeded(output: &Output) -> String {
+    let [out, error] =
+        [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    assert_eq!(output.status.code(), Some(0), "{out}{error}");
+    out
+}
+
+/// The component of an example in another language. It is built anew only if the example, the
+/// contract or what builds it has changed: each build is another file, and to compile it takes long.
+fn built(name: &str) -> PathBuf {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _lock = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut hasher = DefaultHasher::new();
+    for source in [example(name), root().join("wit"), root().join("host/src/plugin/build")] {
+        for file in files(&source).iter().filter(|file| !file.to_string_lossy().contains("__pycache__")) {
+            std::fs::read(file).unwrap().hash(&mut hasher);
+        }
+    }
+    std::fs::read(root().join("tests/languages/package.json")).unwrap().hash(&mut hasher);
+    let out = root().join("target/languages");
+    let (component, stamp) = (out.join(format!("{name}.wasm")), out.join(format!("{name}.stamp")));
+    let wanted = hasher.finish().to_string();
+    if !component.exists() || std::fs::read_to_string(&stamp).ok().as_ref() != Some(&wanted) {
+        let folder = example(name);
+        let said = plugin(&root(), &["build", folder.to_str().unwrap(), "--out", out.to_str().unwrap()]);
+        assert!(succeeded(&said).contains(name));
+        std::fs::write(stamp, wanted).unwrap();
+    }
+    component
+}
+
+/// What `plugin check` reports of a component that passes it.
+fn checked(component: &Path, flags: &[&str]) -> Value {
+    let words = [&["check", component.to_str().unwrap(), "--json", "--plugin-timeout", "20"], flags].concat();
+    let report: Value = serde_json::from_str(&succeeded(&plugin(&root(), &words))).unwrap();
+    assert_eq!(report["passed"], true);
+    report
+}
+
+/// Prompts, texts and token counts of a run with these two plugins.
+fn run(api: &Path, dataset: &Path) -> Vec<(String, String, Option<u64>, Option<u64>)> {
+    let server =
+        sim(SimSpec { ttft: "2".parse().unwrap(), itl: "1".parse().unwrap(), seed: 3, ..SimSpec::default() });
+    let (api, dataset) = (api.to_str().unwrap(), dataset.to_str().unwrap());
+    let run = perf(
+        &chat(&server.url()),
+        &[
+            "--api",
+            api,
+            "--dataset",
+            dataset,
+            "--api-args",
+            r#"{"system":"Be brief."}"#,
+            "--number",
+            "6",
+            "--max-tokens",
+            "5",
+            "--seed",
+            "9",
+            "--save-text",
+            "--plugin-timeout",
+            "20",
+        ],
+    )
+    .ended(0);
+    let records = run.records().into_iter().map(|record| {
+        assert!(record.ok(), "{:?}", record.failure);
+        assert_eq!(record.token_frames.len(), 5);
+        (record.prompt.unwrap(), record.output.unwrap(), record.tokens.input, record.tokens.output)
+    });
+    records.collect()
+}
+
+/// The same two plugins in a language give the same as in Rust, for the same seed and replies.
+fn as_in_rust(language: &str) {
+    let [api, dataset] = ["api", "dataset"].map(|kind| built(&format!("{language}-{kind}")));
+    let recorded = example("rust-api").join("replies.jsonl");
+    let replies = ["--replies", recorded.to_str().unwrap()];
+    let rust = checked(&guest("rust-api"), &replies);
+    assert_eq!(rust["replies"].as_array().unwrap().len(), 5);
+    assert_eq!(checked(&api, &replies)["replies"], rust["replies"]);
+    checked(&dataset, &[]);
+    assert_eq!(run(&api, &dataset), run(&guest("rust-api"), &guest("rust-dataset")));
+}
+
+#[test]
+fn the_examples_in_python_do_what_those_in_rust_do() {
+    as_in_rust("python");
+}
+
+#[test]
+fn the_examples_in_javascript_do_what_those_in_rust_do() {
+    as_in_rust("javascript");
+}
+
+#[test]
+fn the_examples_pass_their_own_tests() {
+    let (python, _) = tools();
+    for kind in ["api", "dataset"] {
+        let mut unittest = Command::new(python.join("python"));
+        unittest.args(["-B", "-m", "unittest"]).current_dir(example(&format!("python-{kind}")));
+        let mut node = Command::new("node");
+        node.arg("--test").current_dir(example(&format!("javascript-{kind}")));
+        for mut tests in [unittest, node] {
+            succeeded(&tests.output().unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_new_project_in_rust_builds_outside_of_the_repository_and_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = plugin(folder.path(), &["new", "--lang", "rust", "--kind", "api", "my-server"]);
+    assert!(succeeded(&said).contains("my-server/src/lib.rs"));
+    let project = folder.path().join("my-server");
+    let out = project.join("target/guests");
+    succeeded(&plugin(&project, &["build", "--out", out.to_str().unwrap()]));
+    let recorded = project.join("replies.jsonl");
+    let report = checked(&out.join("my-server.wasm"), &["--replies", recorded.to_str().unwrap()]);
+    assert_eq!(
+        (report["plugin"].as_str(), report["replies"][0]["outcome"]["text"].as_str()),
+        (Some("my-server"), Some("Héllo"))
+    );
+}
+
+#[test]
+fn a_tool_that_is_missing_is_named_with_the_way_to_get_it() {
+    for (name, told) in [
+        ("python-api", "error: \"componentize-py\" is not installed; get it with: python3 -m venv .venv && "),
+        ("javascript-api", "error: \"node\" is not installed; get it with: apt-get install nodejs npm"),
+    ] {
+        let out = tempfile::tempdir().unwrap();
+        let output = tickrate(&example(name), "plugin build --out")
+            .arg(out.path())
+            .env("PATH", "nowhere")
+            .env_remove("VIRTUAL_ENV")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+        assert!(said.starts_with(told), "{said}");
+    }
+}
