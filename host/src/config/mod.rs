@@ -112,6 +112,24 @@ pub struct PromptConfig {
     pub apply_chat_template: bool,
     /// Whether prompts are sent as token ids.
     pub tokenize_prompt: bool,
+    /// The dataset's item to begin with, from 0.
+    pub dataset_offset: u64,
+    /// Whether conversations are sent.
+    pub multi_turn: bool,
+    /// Fewest turns of a conversation that is made up.
+    pub min_turns: u32,
+    /// Most turns of a conversation.
+    pub max_turns: Option<u32>,
+    /// Width of random pictures, in pixels.
+    pub image_width: u32,
+    /// Height of random pictures, in pixels.
+    pub image_height: u32,
+    /// Colours of random pictures: `RGB`, `RGBA` or `L`.
+    pub image_format: String,
+    /// Random pictures in each request.
+    pub image_num: u32,
+    /// The side of the square of pixels that is one token.
+    pub image_patch_size: u32,
 }
 
 /// What shapes a run's requests besides the prompt.
@@ -241,7 +259,7 @@ impl Config {
         if self.load.workers == Some(0) {
             wrong("--workers", "must be at least 1".into());
         }
-        if self.model.is_empty() {
+        if self.model.is_empty() && self.prompt.dataset != "workload_trace" {
             wrong("--model", "is required: the model's name as the server knows it".into());
         }
         let scheme = self.connection.url.split_once("://").map(|(scheme, rest)| (scheme, rest.is_empty()));
@@ -259,6 +277,18 @@ impl Config {
                 "--min-prompt-length",
                 format!("must not be above --max-prompt-length, but {least} > {most}"),
             );
+        }
+        if self.prompt.min_turns == 0 {
+            wrong("--min-turns", "must be at least 1".into());
+        }
+        if let Some(most) = self.prompt.max_turns
+            && most < self.prompt.min_turns
+        {
+            let least = self.prompt.min_turns;
+            wrong("--max-turns", format!("({most}) must be >= --min-turns ({least}); raise it"));
+        }
+        if self.prompt.image_patch_size == 0 {
+            wrong("--image-patch-size", "must be at least 1 pixel".into());
         }
         if self.prompt.tokenize_prompt && self.tokenizer_path.is_none() {
             wrong("--tokenizer-path", "is required when --tokenize-prompt is set".into());
