@@ -104,8 +104,16 @@ fn agents_wait_for_their_tools_and_ask_for_recorded_lengths() {
 #[test]
 fn traces_are_sent_as_they_were_recorded() {
     let server = server();
-    let run = over(&server, "workload_trace", "workload_trace.jsonl", 6, &[]);
+    // There are six of them, however many are asked for.
+    let run = over(&server, "workload_trace", "workload_trace.jsonl", 100, &["--open-loop"]);
     let records = ok(&run, 6);
+    let sent: Vec<f64> = records
+        .iter()
+        .map(|record| record.sent.unwrap().as_ms() - records[0].sent.unwrap().as_ms())
+        .collect();
+    for (sent, due) in sent.iter().zip([0.0, 100.0, 200.0, 300.0, 400.0, 500.0]) {
+        assert!((sent - due).abs() < 80.0, "{sent} ms and not {due} ms");
+    }
     let mut ids: Vec<&str> = records.iter().map(|record| record.labels[0].1.as_str()).collect();
     ids.sort();
     assert_eq!(ids, ["req-0", "req-1", "req-2", "req-3", "req-4", "req-5"]);
@@ -114,7 +122,50 @@ fn traces_are_sent_as_they_were_recorded() {
     assert_eq!(outputs, [4, 5, 6, 7, 8, 9]);
     let tokenizer = tokenizer();
     for (name, file) in [("mooncake_trace", "mooncake.jsonl"), ("azure_trace", "azure.csv")] {
-        ok(&over(&server, name, file, 3, &["--tokenizer-path", &tokenizer]), 3);
+        let flags = ["--tokenizer-path", &tokenizer, "--open-loop", "--dataset-args", r#"{"speed": 2}"#];
+        ok(&over(&server, name, file, 9, &flags), 3);
+        let run = over(&server, name, file, 3, &flags[..2]);
+        ok(&run, 3);
+        assert!(run.stdout().contains("do not count in a closed loop"), "{}", run.printed());
+    }
+}
+
+#[test]
+fn texts_are_embedded_and_ranked() {
+    let server = server();
+    let tokenizer = tokenizer();
+    let lengths = ["--tokenizer-path", &tokenizer, "--max-prompt-length", "30", "--min-prompt-length", "30"];
+    for (api, path, datasets) in [
+        (
+            "openai_embedding",
+            "/v1/embeddings",
+            [
+                ("embedding", "embedding.txt"),
+                ("embedding_batch", "embedding.jsonl"),
+                ("random_embedding_batch", ""),
+            ],
+        ),
+        (
+            "openai_rerank",
+            "/v1/rerank",
+            [("rerank", "rerank.jsonl"), ("random_rerank", ""), ("random_rerank", "")],
+        ),
+    ] {
+        for (name, file) in datasets {
+            let url = format!("{}{path}", server.url());
+            let path = data(file).to_str().unwrap().to_string();
+            let mut flags = vec!["--api", api, "--dataset", name, "--number", "3", "--no-test-connection"];
+            if file.is_empty() {
+                flags.extend(lengths);
+                let extra =
+                    if api == "openai_rerank" { r#"{"num_documents": 3}"# } else { r#"{"batch_size": 3}"# };
+                flags.extend(["--dataset-args", extra]);
+            } else {
+                flags.extend(["--dataset-path", &path]);
+            }
+            let records = ok(&perf(&url, &flags), 3);
+            assert!(records.iter().all(|record| record.tokens.input > Some(0)), "{name}");
+        }
     }
 }
 
@@ -135,6 +186,8 @@ fn bad_input_ends_the_run_before_it_begins_with_one_clear_line() {
     for (name, file, more, told) in [
         ("workload_trace", "custom.txt", &[][..], "workload_trace validation failed (3 error(s))"),
         ("workload_trace", "", &[], "requires --dataset-path"),
+        ("workload_trace", "workload_trace.jsonl", &[], "requires open-loop mode; add --open-loop"),
+        ("openqa", "openqa.jsonl", &["--open-loop"], "give --rate"),
         ("flickr8k", "custom.txt", &[], "has no picture in a column"),
         ("mooncake_trace", "mooncake.jsonl", &[], "needs a tokenizer; pass --tokenizer-path"),
         ("openqa", "openqa.jsonl", &["--dataset-args", r#"{"colour": 1}"#], "unknown field `colour`"),
@@ -152,7 +205,11 @@ fn bad_input_ends_the_run_before_it_begins_with_one_clear_line() {
 fn the_datasets_are_listed_and_described() {
     let run = |arguments: &[&str]| {
         let output = Command::new(TICKRATE).arg("datasets").args(arguments).output().unwrap();
-        (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
     };
     let (code, listed, _) = run(&[]);
     assert_eq!(code, Some(0));

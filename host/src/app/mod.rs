@@ -5,9 +5,12 @@ mod exit;
 mod folder;
 mod parts;
 mod perf;
+mod replay;
 mod signals;
+mod stages;
 mod stored;
 
 pub use exit::{AppError, Exit};
+pub use parts::plugin_services;
 pub use perf::perf;
 pub use stored::{recover, report};

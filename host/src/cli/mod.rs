@@ -30,7 +30,7 @@ enum Command {
     Sim(sim::SimArgs),
     /// List the datasets that are built in, or describe one
     Datasets(datasets::DatasetsArgs),
-    /// Build WASM plugins
+    /// Begin, build, inspect, check and measure WASM plugins
     Plugin(plugin::PluginArgs),
     /// Compute all tables and summaries again from the records of a run
     Report {
@@ -67,10 +67,7 @@ impl Cli {
                 Ok(Exit::Success)
             }
             Command::Datasets(args) => datasets::run(&args),
-            Command::Plugin(args) => {
-                plugin::run(&args).map_err(|error| AppError::new(Exit::Failed, error.to_string()))?;
-                Ok(Exit::Success)
-            }
+            Command::Plugin(args) => plugin::run(&args),
             Command::Report { folder } => app::report(&folder),
             Command::Recover { folder } => app::recover(&folder),
             Command::Completions { shell } => {

@@ -80,7 +80,10 @@ fn with_a_tokenizer_lengths_are_tokens_and_the_template_counts() {
     assert_eq!(prompts(&spec, tokenizer.clone()).unwrap().len(), 2);
     spec.max_prompt_length = chats[0].min(chats[1]) - 1;
     let told = prompts(&spec, tokenizer).unwrap_err().to_string();
-    assert!(told.contains("the lengths of all 3 records that it has are outside --min-prompt-length"), "{told}");
+    assert!(
+        told.contains("the lengths of all 3 records that it has are outside --min-prompt-length"),
+        "{told}"
+    );
 }
 
 #[test]

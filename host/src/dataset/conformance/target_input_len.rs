@@ -51,7 +51,10 @@ fn when_nothing_is_long_enough_it_is_said() {
     let files = Files::new();
     let options = json!({ "target_input_len": 50, "input_len_mode": "drop" });
     let told = told(&files.spec("openqa", r#"{"question": "abc"}"#, options), characters());
-    assert!(told.contains("the lengths of all 1 records that it has are not what target_input_len"), "{told}");
+    assert!(
+        told.contains("the lengths of all 1 records that it has are not what target_input_len"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -56,10 +56,7 @@ fn a_trace_needs_a_file_with_something_in_it() {
     assert!(say("").contains("is empty"));
     assert!(say("\n  \n").contains("is empty"));
     let none = DatasetSpec { name: "workload_trace".into(), ..DatasetSpec::default() };
-    assert_eq!(
-        told(&none, None),
-        "workload_trace requires --dataset-path pointing to a trace file; pass it"
-    );
+    assert_eq!(told(&none, None), "workload_trace requires --dataset-path pointing to a trace file; pass it");
 }
 
 #[test]

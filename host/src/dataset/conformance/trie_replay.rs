@@ -78,7 +78,8 @@ fn a_trace_whose_lengths_do_not_match_is_left_out_with_a_note() {
     let spec = DatasetSpec { multi_turn: true, ..spec };
     let notes = open(&spec, &RunConfig::default(), tokenizer()).unwrap().facts().notes;
     assert!(notes[0].starts_with("1 of 2 records of the dataset are left out; line 1 "), "{notes:?}");
-    let told = told(&DatasetSpec { path: Some(files.write("b.jsonl", &bad.to_string())), ..spec }, tokenizer());
+    let told =
+        told(&DatasetSpec { path: Some(files.write("b.jsonl", &bad.to_string())), ..spec }, tokenizer());
     assert!(told.contains("trace length mismatch"), "{told}");
 }
 

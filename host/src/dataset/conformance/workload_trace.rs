@@ -44,8 +44,7 @@ fn a_body_is_sent_as_it_was_recorded() {
 fn blank_lines_do_not_count_and_the_number_of_records_is_known() {
     let files = Files::new();
     let text = format!("{}\n\n   \n{}\n", record(0.0), record(1.0));
-    let dataset =
-        open(&files.spec("workload_trace", &text, json!({})), &RunConfig::default(), None).unwrap();
+    let dataset = open(&files.spec("workload_trace", &text, json!({})), &RunConfig::default(), None).unwrap();
     let facts = dataset.facts();
     assert_eq!((facts.conversations, facts.arrivals, facts.notes), (Some(2), true, vec![]));
 }

@@ -55,7 +55,10 @@ fn json_is_an_array_or_values_in_a_row() {
     assert!(values("x.json", b" [ ] ", Format::Json).is_empty());
     assert!(values("x.json", b"", Format::Json).is_empty());
     let told = wrong("x.json", b"[1, 2", Format::Json);
-    assert!(told.starts_with("item 3 of the dataset file") && told.contains("ends within its array"), "{told}");
+    assert!(
+        told.starts_with("item 3 of the dataset file") && told.contains("ends within its array"),
+        "{told}"
+    );
     assert!(wrong("x.json", b"[{\"a\": 1", Format::Json).contains("ends within itself"));
     assert!(wrong("x.json", b"[1] 2", Format::Json).contains("after the end of the array"));
     assert!(wrong("x.json", b"[\"\xff\"]", Format::Json).contains("UTF-8"));

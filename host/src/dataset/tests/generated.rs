@@ -30,7 +30,9 @@ fn count(text: &serde_json::Value) -> usize {
 
 fn everything() -> Vec<DatasetSpec> {
     let mut out: Vec<DatasetSpec> =
-        ["random", "random_embedding", "random_embedding_batch", "random_rerank", "random_vl"].map(made).into();
+        ["random", "random_embedding", "random_embedding_batch", "random_rerank", "random_vl"]
+            .map(made)
+            .into();
     out.push(conversations());
     out.push(DatasetSpec { path: Some(data("mooncake.jsonl")), ..made("mooncake_trace") });
     out.push(DatasetSpec { path: Some(data("azure.csv")), ..made("azure_trace") });
@@ -176,10 +178,14 @@ fn azures_requests_have_their_moments_and_lengths() {
     assert_eq!(got.iter().map(tokens_of).collect::<Vec<_>>(), [37, 45, 30]);
     let arrivals: Vec<f64> = got.iter().map(|one| one.arrival_ms.unwrap().round()).collect();
     assert_eq!(arrivals, [0.0, 300.0, 500.0]);
-    let (_folder, bad) = over("azure_trace", b"TIMESTAMP,ContextTokens,GeneratedTokens\nx,1,2\n2023-11-16 18:15:46,-1,2\n");
+    let (_folder, bad) =
+        over("azure_trace", b"TIMESTAMP,ContextTokens,GeneratedTokens\nx,1,2\n2023-11-16 18:15:46,-1,2\n");
     let path = bad.path.unwrap().with_extension("csv");
-    std::fs::write(&path, b"TIMESTAMP,ContextTokens,GeneratedTokens\nx,1,2\n2023-11-16 18:15:46,-1,2\n").unwrap();
-    let told = prompts(&DatasetSpec { path: Some(path), ..made("azure_trace") }, tokenizer()).unwrap_err().to_string();
+    std::fs::write(&path, b"TIMESTAMP,ContextTokens,GeneratedTokens\nx,1,2\n2023-11-16 18:15:46,-1,2\n")
+        .unwrap();
+    let told = prompts(&DatasetSpec { path: Some(path), ..made("azure_trace") }, tokenizer())
+        .unwrap_err()
+        .to_string();
     assert!(told.contains("(2 error(s))") && told.contains("row 1: cannot parse timestamp"), "{told}");
     assert!(told.contains("row 2: ContextTokens must be a whole number"), "{told}");
 }
@@ -195,7 +201,8 @@ fn a_long_trace_streams() {
     let lines = 200_000_u64;
     for number in 0..lines {
         let late = if number % 10 == 3 { 5 } else { 0 };
-        writeln!(file, "{{\"timestamp\": {}, \"body\": {{\"n\": {number}}}}}", number - late.min(number)).unwrap();
+        writeln!(file, "{{\"timestamp\": {}, \"body\": {{\"n\": {number}}}}}", number - late.min(number))
+            .unwrap();
     }
     file.into_inner().unwrap().sync_all().unwrap();
     let spec = DatasetSpec { name: "workload_trace".into(), path: Some(path), ..DatasetSpec::default() };

@@ -58,7 +58,10 @@ fn share_gpt_is_all_that_was_said_or_the_users_part() {
 fn custom_conversations_are_cut_at_the_assistants_messages() {
     let spec = multi("custom_multi_turn", "custom_multi_turn.jsonl");
     let got = all(&spec, None);
-    assert_eq!(turns(&got[0]), ["system: Be brief. | user: Hello.", "user: Name a tree. | user: And a bush."]);
+    assert_eq!(
+        turns(&got[0]),
+        ["system: Be brief. | user: Hello.", "user: Name a tree. | user: And a bush."]
+    );
     assert_eq!(turns(&got[1]), ["user: Only one turn."]);
     assert_eq!(turns(&got[2]), ["user: a", "user: c", "user: e"]);
     let notes = open(&spec, &RunConfig::default(), None).unwrap().facts().notes;
@@ -78,7 +81,11 @@ fn conversations_are_asked_for_with_multi_turn_and_nothing_else_is() {
     );
     let told = error(&multi("openqa", "openqa.jsonl"));
     assert!(told.contains("leave it out or choose one of: custom_multi_turn, random_multi_turn"), "{told}");
-    let few = DatasetSpec { min_turns: 3, max_turns: Some(2), ..multi("share_gpt_en_multi_turn", "share_gpt.jsonl") };
+    let few = DatasetSpec {
+        min_turns: 3,
+        max_turns: Some(2),
+        ..multi("share_gpt_en_multi_turn", "share_gpt.jsonl")
+    };
     assert_eq!(error(&few), "--max-turns (2) must be >= --min-turns (3); raise it");
     let ids = DatasetSpec { tokenize_prompt: true, ..multi("share_gpt_en_multi_turn", "share_gpt.jsonl") };
     assert!(error(&ids).contains("--tokenize-prompt does not go with the conversations"));
@@ -96,7 +103,10 @@ fn swe_smith_deals_trajectories_to_turns() {
     let mut spec = multi("swe_smith", "trajectories.jsonl");
     assert!(error(&spec).contains("needs a tokenizer"));
     let told = prompts(&spec, tokenizer()).unwrap_err().to_string();
-    assert!(told.contains("none of the 5 trajectories") && told.contains("lower first_turn_length"), "{told}");
+    assert!(
+        told.contains("none of the 5 trajectories") && told.contains("lower first_turn_length"),
+        "{told}"
+    );
     spec.options.insert("first_turn_length".into(), 20.into());
     spec.options.insert("subsequent_turn_length".into(), serde_json::json!([5, 9]));
     spec.options.insert("chars_per_token".into(), 1.0.into());
@@ -127,8 +137,7 @@ fn embedding_reads_lines_and_objects() {
         assert_eq!((lines.len(), &lines[1]), (3, &text("Bread goes stale.")));
     }
     let chat = DatasetSpec { apply_chat_template: true, ..spec("embedding", "embedding.jsonl") };
-    let expected =
-        ["a plain string", "from text", "from input", "from sentence", "from content"].map(text);
+    let expected = ["a plain string", "from text", "from input", "from sentence", "from content"].map(text);
     assert_eq!(prompts(&chat, None).unwrap(), expected);
     let mut batch = spec("embedding_batch", "embedding.txt");
     batch.options.insert("batch_size".into(), 2.into());
