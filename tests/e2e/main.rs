@@ -1,6 +1,7 @@
 //! End to end: the real binary against real servers over real sockets.
 
 mod apis;
+mod datasets;
 mod flags;
 mod folders;
 mod interrupts;

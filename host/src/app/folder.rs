@@ -23,6 +23,7 @@ pub(super) fn create(config: &Config, started_at: DateTime<Local>) -> Result<Pat
         folder.push(started_at.format("%Y%m%d_%H%M%S").to_string());
     }
     let model = config.model.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let model = if model.is_empty() { config.prompt.dataset.as_str() } else { model };
     folder.push(file_name(output.name.as_deref().unwrap_or(model)));
     let unusable = |error: std::io::Error| {
         AppError::usage(format!(

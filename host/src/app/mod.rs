@@ -5,6 +5,7 @@ mod exit;
 mod folder;
 mod parts;
 mod perf;
+mod replay;
 mod signals;
 mod stages;
 mod stored;

@@ -8,7 +8,9 @@ use serde_json::{Map, Value};
 use super::exit::AppError;
 use crate::api::{self, ApiSpec, MaxTokensRange};
 use crate::config::Config;
-use crate::contract::{Api, Dataset, PartError, Prompt, RunConfig, TokenCounter, TurnInContext};
+use crate::contract::{
+    Api, Dataset, Message, Part, PartError, Prompt, RunConfig, TokenCounter, TurnInContext,
+};
 use crate::dataset::{self, DatasetSpec};
 use crate::output::console::Console;
 use crate::plugin::{HostTokenizer, LimitsSpec, Plugin, Role, Runtime, Services};
@@ -29,13 +31,20 @@ pub(super) struct Parts {
 pub(super) fn open(config: &Config, console: &Console) -> Result<Parts, AppError> {
     let opener = Opener::new(config, console)?;
     let (dataset, dataset_plugin) = opener.dataset()?;
+    for note in dataset.facts().notes {
+        console.print(&format!("note: {note}"));
+    }
     let (api, test_api, api_plugin) = opener.api()?;
     Ok(Parts {
         dataset,
         api,
         test_api,
         counter: opener.tokenizer.map(|tokenizer| {
-            Arc::new(Counter { tokenizer, chats: config.prompt.apply_chat_template }) as Arc<dyn TokenCounter>
+            Arc::new(Counter {
+                tokenizer,
+                chats: config.prompt.apply_chat_template,
+                patch_size: config.prompt.images.patch_size,
+            }) as Arc<dyn TokenCounter>
         }),
         plugins: api_plugin.into_iter().chain(dataset_plugin).collect(),
     })
@@ -105,6 +114,11 @@ impl<'a> Opener<'a> {
             prompt: prompt.prompt.clone(),
             apply_chat_template: prompt.apply_chat_template,
             tokenize_prompt: prompt.tokenize_prompt,
+            multi_turn: prompt.multi_turn,
+            min_turns: prompt.min_turns,
+            max_turns: prompt.max_turns,
+            dataset_offset: prompt.dataset_offset,
+            images: prompt.images.clone(),
             seed: self.config.seed,
             options: prompt.dataset_args.clone(),
         };
@@ -196,6 +210,21 @@ struct Counter {
     tokenizer: Arc<Tokenizer>,
     /// Whether prompts are sent as chats, so that the template's own tokens count.
     chats: bool,
+    /// The side of the square of a picture's pixels that is one token.
+    patch_size: u32,
+}
+
+impl Counter {
+    /// Tokens of the pictures whose size is known.
+    fn count_images(&self, messages: &[Message]) -> u64 {
+        let patches = |pixels: u32| u64::from(pixels.div_ceil(self.patch_size.max(1)));
+        let parts = messages.iter().flat_map(|message| &message.content);
+        let sizes = parts.filter_map(|part| match part {
+            Part::Image(media) => dataset::dimensions(media),
+            _ => None,
+        });
+        sizes.map(|(width, height)| patches(width) * patches(height)).sum()
+    }
 }
 
 impl TokenCounter for Counter {
@@ -212,15 +241,16 @@ impl TokenCounter for Counter {
             Prompt::Chat(messages) => {
                 let mut all = (*turn.history).clone();
                 all.extend(messages.iter().cloned());
+                let images = self.count_images(&all);
                 if self.chats && self.tokenizer.has_chat_template() {
                     let count = self.tokenizer.count_chat(&all);
                     return count
-                        .map(|n| Some(n as u64))
+                        .map(|n| Some(n as u64 + images))
                         .map_err(|error| PartError::Internal(error.to_string()));
                 }
-                let mut sum = 0;
+                let mut sum = images;
                 for part in all.iter().flat_map(|message| &message.content) {
-                    if let crate::contract::Part::Text(text) = part {
+                    if let Part::Text(text) = part {
                         sum += self.count_text(text)?;
                     }
                 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::exit::{AppError, Exit};
 use super::parts::Parts;
 use super::stages::Stages;
-use super::{connection, folder, parts, signals};
+use super::{connection, folder, parts, replay, signals};
 use crate::api::{self, EndpointSpec};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -47,6 +47,9 @@ pub fn perf(mut config: Config) -> Result<Exit, AppError> {
         console.print(&format!("note: --sla-params: {note}"));
     }
     let parts = parts::open(&config, &console)?;
+    if let Some(note) = replay::fit(&mut config, parts.dataset.as_ref())? {
+        console.print(&format!("note: {note}"));
+    }
     let abandoned = recover::find_journals(&config.output.outputs_dir);
     let folder = folder::create(&config, clock.started_at())?;
     console.log_to(&folder.join("benchmark.log")).map_err(|error| AppError::usage(error.to_string()))?;
@@ -58,7 +61,8 @@ pub fn perf(mut config: Config) -> Result<Exit, AppError> {
     }
     let stop = signals::listen(console.clone())
         .map_err(|error| AppError::new(Exit::Failed, format!("cannot listen for Ctrl-C: {error}")))?;
-    if config.connection.test_connection {
+    // Without a model there is nothing to ask but what the dataset holds.
+    if config.connection.test_connection && !config.model.is_empty() {
         connection::test(&config, parts.test_api.as_ref(), &http, clock, &stop, &console)?;
     }
     Run { config, clock, console, folder, http, stop }.all_stages(parts)
@@ -98,6 +102,10 @@ impl Run {
             }
             if self.stop.draining() {
                 break;
+            }
+            if replay::replays(&self.config) && !ended.is_empty() {
+                // Each stage replays the recording from its beginning. Where that fails, so does drawing.
+                let _ = parts.dataset.rewind();
             }
             let engine_parts = engine::Parts {
                 dataset: parts.dataset.as_mut(),

@@ -1,5 +1,6 @@
 //! The command line: the root of `clap` and the dispatch to subcommands.
 
+pub mod datasets;
 pub mod perf;
 pub mod plugin;
 pub mod sim;
@@ -27,6 +28,8 @@ enum Command {
     Perf(perf::PerfArgs),
     /// Simulate a server with known timing, to try tickrate or to check it
     Sim(sim::SimArgs),
+    /// List the datasets that are built in, or describe one
+    Datasets(datasets::DatasetsArgs),
     /// Begin, build, inspect, check and measure WASM plugins
     Plugin(plugin::PluginArgs),
     /// Compute all tables and summaries again from the records of a run
@@ -63,6 +66,7 @@ impl Cli {
                 sim::run(args).map_err(|error| AppError::usage(error.to_string()))?;
                 Ok(Exit::Success)
             }
+            Command::Datasets(args) => datasets::run(&args),
             Command::Plugin(args) => plugin::run(&args),
             Command::Report { folder } => app::report(&folder),
             Command::Recover { folder } => app::recover(&folder),

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::dataset::ImageSpec;
 use crate::tune::SlaSpec;
 
 pub use load::{Arrival, LoadConfig, RateChange, StageLoad, Warmup};
@@ -80,6 +81,16 @@ pub struct PromptConfig {
     pub apply_chat_template: bool,
     /// Whether prompts are sent as token ids.
     pub tokenize_prompt: bool,
+    /// The dataset's item to begin with, from 0.
+    pub dataset_offset: u64,
+    /// Whether conversations are sent.
+    pub multi_turn: bool,
+    /// Fewest turns of a conversation that is made up.
+    pub min_turns: u32,
+    /// Most turns of a conversation.
+    pub max_turns: Option<u32>,
+    /// The pictures of random prompts with pictures.
+    pub images: ImageSpec,
 }
 
 /// What shapes a run's requests besides the prompt.
@@ -184,7 +195,7 @@ impl Config {
             let (lower, upper) = (sla.lower, sla.upper);
             wrong("--sla-lower-bound", format!("must not be above --sla-upper-bound, but {lower} > {upper}"));
         }
-        if self.model.is_empty() {
+        if self.model.is_empty() && self.prompt.dataset != "workload_trace" {
             wrong("--model", "is required: the model's name as the server knows it".into());
         }
         for url in std::iter::once(&self.connection.url).chain(&self.connection.more_urls) {
@@ -203,6 +214,18 @@ impl Config {
                 "--min-prompt-length",
                 format!("must not be above --max-prompt-length, but {least} > {most}"),
             );
+        }
+        if self.prompt.min_turns == 0 {
+            wrong("--min-turns", "must be at least 1".into());
+        }
+        if let Some(most) = self.prompt.max_turns
+            && most < self.prompt.min_turns
+        {
+            let least = self.prompt.min_turns;
+            wrong("--max-turns", format!("({most}) must be >= --min-turns ({least}); raise it"));
+        }
+        if self.prompt.images.patch_size == 0 {
+            wrong("--image-patch-size", "must be at least 1 pixel".into());
         }
         if self.prompt.tokenize_prompt && self.tokenizer_path.is_none() {
             wrong("--tokenizer-path", "is required when --tokenize-prompt is set".into());

@@ -63,6 +63,22 @@ pub trait Dataset: Send {
 
     /// Starts again from the beginning: the engine does this when it needs more than there is.
     fn rewind(&mut self) -> Result<(), PartError>;
+
+    /// What is known about it once it is open.
+    fn facts(&self) -> DatasetFacts {
+        DatasetFacts::default()
+    }
+}
+
+/// What a dataset knows about itself before anything is drawn from it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DatasetFacts {
+    /// How many conversations there are; `None` if that is not known or there is no end to them.
+    pub conversations: Option<u64>,
+    /// Whether its conversations say when they arrive.
+    pub arrivals: bool,
+    /// What its user should know: lines for the console, each complete.
+    pub notes: Vec<String>,
 }
 
 /// The dialect of a server: how a turn becomes a request, and what a reply means.

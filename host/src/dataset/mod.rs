@@ -1,16 +1,37 @@
 //! The sources of conversations that are built in.
 //!
-//! Each one is a file of its own and a line in `BUILT_IN`. Those that are the lines of a file
-//! share `lines`; what a text becomes — a chat, a plain prompt or token ids — is in `prompts`.
+//! Each one, or each family, is a file of its own and a line in `catalog`. Those that are records of
+//! a file share `source` (files of any kind) and `items` (a conversation for each record); traces
+//! share `replay`; what a text becomes — a chat, a plain prompt or token ids — is in `prompts`.
 
+mod catalog;
 mod custom;
+mod custom_multi_turn;
+mod embedding;
+mod fit;
 mod fixed;
+mod items;
+mod lengths_trace;
 mod line_by_line;
-mod lines;
+mod messages;
+mod offset;
 mod openqa;
+mod picture;
+mod pictures;
 mod prompts;
 mod random;
+mod random_text;
+mod replay;
+mod rerank;
+mod share_gpt;
+mod source;
+mod speed_benchmark;
+mod swe_smith;
+mod trie;
+mod turns;
 mod vocabulary;
+mod webdataset;
+mod workload_trace;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,6 +41,9 @@ use serde::de::DeserializeOwned;
 
 use crate::contract::{Dataset, PartError, RunConfig};
 use crate::tokenizer::Tokenizer;
+
+pub use catalog::{Description, describe, names};
+pub use picture::{ImageSpec, dimensions};
 
 /// What the command line asks of a dataset.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -40,6 +64,16 @@ pub struct DatasetSpec {
     pub apply_chat_template: bool,
     /// `--tokenize-prompt`: whether token ids are sent rather than text.
     pub tokenize_prompt: bool,
+    /// `--multi-turn`: whether the dataset is to be one of conversations.
+    pub multi_turn: bool,
+    /// `--min-turns`: the fewest turns of a conversation that is made up, at least 1.
+    pub min_turns: u32,
+    /// `--max-turns`: the most turns of a conversation.
+    pub max_turns: Option<u32>,
+    /// `--dataset-offset`: the item to begin with, from 0.
+    pub dataset_offset: u64,
+    /// The pictures of `random_vl`.
+    pub images: ImageSpec,
     /// The seed of everything random.
     pub seed: u64,
     /// `--dataset-args`.
@@ -57,25 +91,15 @@ impl Default for DatasetSpec {
             prompt: None,
             apply_chat_template: false,
             tokenize_prompt: false,
+            multi_turn: false,
+            min_turns: 1,
+            max_turns: None,
+            dataset_offset: 0,
+            images: ImageSpec::default(),
             seed: 0,
             options: serde_json::Map::new(),
         }
     }
-}
-
-type Open = fn(&DatasetSpec, Option<Arc<Tokenizer>>) -> Result<Box<dyn Dataset>, PartError>;
-
-/// Every dataset that is built in, sorted by name.
-const BUILT_IN: &[(&str, Open)] = &[
-    ("custom", custom::open),
-    ("line_by_line", line_by_line::open),
-    ("openqa", openqa::open),
-    ("random", random::open),
-];
-
-/// The names of the datasets that are built in, sorted.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    BUILT_IN.iter().map(|(name, _)| *name)
 }
 
 /// Opens a dataset that is built in. With `--prompt` that one prompt is the dataset, whatever its
@@ -93,24 +117,64 @@ pub fn open(
     if spec.prompt.is_some() {
         return fixed::open(&spec, tokenizer);
     }
-    match BUILT_IN.iter().find(|(name, _)| *name == spec.name) {
-        Some((_, open)) => open(&spec, tokenizer),
-        None => Err(PartError::InvalidConfig(format!(
+    let Some(entry) = catalog::find(&spec.name) else {
+        return Err(PartError::InvalidConfig(format!(
             "the dataset \"{}\" is not known; choose one of: {}, or a .wasm file",
             spec.name,
             names().collect::<Vec<_>>().join(", ")
-        ))),
+        )));
+    };
+    let invalid = |text: String| Err(PartError::InvalidConfig(text));
+    if entry.multi_turn && !spec.multi_turn {
+        return invalid(format!(
+            "the dataset \"{}\" is of conversations and requires --multi-turn; add it",
+            spec.name
+        ));
     }
+    if spec.multi_turn && !entry.multi_turn {
+        return invalid(format!(
+            "--multi-turn does not go with the dataset \"{}\", which is of single requests; leave it out or choose one of: {}",
+            spec.name,
+            catalog::multi_turn_names().collect::<Vec<_>>().join(", ")
+        ));
+    }
+    // The baseline takes these from --extra-args.
+    for option in entry.options.iter().filter(|option| option.also_parameter) {
+        if let (false, Some(value)) =
+            (spec.options.contains_key(option.name), config.parameters.get(option.name))
+        {
+            spec.options.insert(option.name.into(), value.clone());
+        }
+    }
+    let mut dataset = (entry.open)(&spec, tokenizer)?;
+    if !entry.file.is_empty() {
+        // A file that holds something else is found out now and not in the middle of the run.
+        dataset.next(1)?;
+        dataset.rewind()?;
+    }
+    Ok(if spec.dataset_offset > 0 && !entry.offsets_itself {
+        Box::new(offset::Offset::new(dataset, spec.dataset_offset))
+    } else {
+        dataset
+    })
 }
 
 /// Reads a dataset's own options. One that it does not have is an error, which names those it has.
 fn options<T: DeserializeOwned>(spec: &DatasetSpec) -> Result<T, PartError> {
     serde_json::from_value(serde_json::Value::Object(spec.options.clone())).map_err(|error| {
         PartError::InvalidConfig(format!(
-            "the dataset \"{}\" does not take these --dataset-args: {error}; correct them or leave them out",
-            spec.name
+            "the dataset \"{}\" does not take these --dataset-args: {error}; correct them (tickrate datasets {} lists them)",
+            spec.name, spec.name
         ))
     })
+}
+
+/// Why records are not wanted, by what makes prompts of them.
+fn too_short(prompts: &prompts::Prompts) -> &'static str {
+    match prompts.fit() {
+        None => items::BOUNDS,
+        Some(_) => "not what target_input_len asks for; change it in --dataset-args",
+    }
 }
 
 /// The options of a dataset that has none.
@@ -118,5 +182,7 @@ fn options<T: DeserializeOwned>(spec: &DatasetSpec) -> Result<T, PartError> {
 #[serde(deny_unknown_fields)]
 struct NoOptions {}
 
+#[cfg(test)]
+mod conformance;
 #[cfg(test)]
 mod tests;

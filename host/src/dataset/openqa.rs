@@ -1,35 +1,68 @@
-//! `openqa`: a JSON object for each line, whose `question` is the prompt.
+//! `openqa` and `longalpaca`: records of which one member is the prompt.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::lines::Lines;
-use super::{DatasetSpec, NoOptions, options};
+use super::fit::TextOptions;
+use super::items::{Items, not_an_object, unusable};
+use super::prompts::Prompts;
+use super::source::{Format, Place, Record};
+use super::{DatasetSpec, options, too_short};
 use crate::contract::{Dataset, PartError};
 use crate::tokenizer::Tokenizer;
 
-/// The file that a folder given with `--dataset-path` holds.
-const FILE: &str = "open_qa.jsonl";
+/// Where the questions of `openqa` are.
+pub(super) const HC3: Place =
+    Place { repository: "AI-ModelScope/HC3-Chinese on modelscope.cn", file: "open_qa.jsonl" };
+/// Where the instructions of `longalpaca` are.
+pub(super) const LONG_ALPACA: Place =
+    Place { repository: "AI-ModelScope/LongAlpaca-12k on modelscope.cn", file: "LongAlpaca-12k.json" };
 
 #[derive(Deserialize)]
-struct Item<'a> {
-    #[serde(borrow)]
-    question: Cow<'a, str>,
+struct Question {
+    question: String,
+}
+
+#[derive(Deserialize)]
+struct Instruction {
+    instruction: String,
 }
 
 pub(super) fn open(
     spec: &DatasetSpec,
     tokenizer: Option<Arc<Tokenizer>>,
 ) -> Result<Box<dyn Dataset>, PartError> {
-    let NoOptions {} = options(spec)?;
-    Lines::open(spec, Some(FILE), tokenizer, |line, prompts| {
-        let item: Item<'_> = serde_json::from_str(line).map_err(|error| {
-            format!(
-                "is not a JSON object with a \"question\" of text ({error}); correct it or use another --dataset"
-            )
-        })?;
-        prompts.within_bounds(item.question.trim()).map_err(|error| format!("cannot be used: {error}"))
+    over(spec, tokenizer, HC3, |record| {
+        let item: Question =
+            record.parse().map_err(|error| not_an_object("a \"question\" of text", &error))?;
+        Ok(item.question)
     })
+}
+
+pub(super) fn open_longalpaca(
+    spec: &DatasetSpec,
+    tokenizer: Option<Arc<Tokenizer>>,
+) -> Result<Box<dyn Dataset>, PartError> {
+    over(spec, tokenizer, LONG_ALPACA, |record| {
+        let item: Instruction =
+            record.parse().map_err(|error| not_an_object("an \"instruction\" of text", &error))?;
+        Ok(item.instruction)
+    })
+}
+
+fn over(
+    spec: &DatasetSpec,
+    tokenizer: Option<Arc<Tokenizer>>,
+    place: Place,
+    text: fn(&Record) -> Result<String, String>,
+) -> Result<Box<dyn Dataset>, PartError> {
+    let options: TextOptions = options(spec)?;
+    let prompts = Prompts::fitted(spec, &options, tokenizer)?;
+    let why = too_short(&prompts);
+    let read = move |record: &Record| {
+        let prompt = prompts.wanted(text(record)?.trim()).map_err(unusable)?;
+        Ok(prompt.map(Into::into))
+    };
+    Ok(Box::new(Items::open(spec, Some(place), Format::Json, Box::new(read))?.unwanted_because(why)))
 }

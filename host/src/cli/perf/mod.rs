@@ -219,6 +219,36 @@ pub struct PerfArgs {
     #[arg(long, help_heading = "Prompts")]
     tokenize_prompt: bool,
 
+    /// Item of the dataset to begin with, from 0
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Prompts")]
+    dataset_offset: u64,
+
+    /// Send conversations, in which each turn sees the replies before it; --number counts them
+    #[arg(long, help_heading = "Conversations")]
+    multi_turn: bool,
+    /// Fewest turns of a conversation that is made up
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Conversations")]
+    min_turns: u32,
+    /// Most turns of a conversation [default: as many as it has]
+    #[arg(long, value_name = "N", help_heading = "Conversations")]
+    max_turns: Option<u32>,
+
+    /// Width of random pictures, in pixels
+    #[arg(long, value_name = "PX", default_value_t = 224, help_heading = "Images")]
+    image_width: u32,
+    /// Height of random pictures, in pixels
+    #[arg(long, value_name = "PX", default_value_t = 224, help_heading = "Images")]
+    image_height: u32,
+    /// Colours of random pictures: RGB, RGBA or L (grey)
+    #[arg(long, value_name = "MODE", default_value = "RGB", help_heading = "Images")]
+    image_format: String,
+    /// Random pictures in each request
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Images")]
+    image_num: u32,
+    /// Side of the square of pixels that is one token, where the server reports no count
+    #[arg(long, value_name = "PX", default_value_t = 28, help_heading = "Images")]
+    image_patch_size: u32,
+
     /// Stream the replies (the default)
     #[arg(long, overrides_with = "no_stream", help_heading = "Replies")]
     stream: bool,

@@ -8,6 +8,7 @@ use crate::config::{
     ApiConfig, Config, ConnectionConfig, Header, LoadConfig, OutputConfig, PluginConfig, Problem,
     PromptConfig, RateChange, Warmup,
 };
+use crate::dataset::ImageSpec;
 use crate::tune::{Criteria, SlaSpec, SlaVariable};
 
 impl PerfArgs {
@@ -65,6 +66,17 @@ impl PerfArgs {
                 prefix_length: self.prefix_length,
                 apply_chat_template: self.chat_template(),
                 tokenize_prompt: self.tokenize_prompt,
+                dataset_offset: self.dataset_offset,
+                multi_turn: self.multi_turn,
+                min_turns: self.min_turns,
+                max_turns: self.max_turns,
+                images: ImageSpec {
+                    width: self.image_width,
+                    height: self.image_height,
+                    format: self.image_format.clone(),
+                    num: self.image_num,
+                    patch_size: self.image_patch_size,
+                },
             },
             api: ApiConfig {
                 api: self.api.clone(),
