@@ -50,7 +50,7 @@ pub fn report(folder: &Path) -> Result<Exit, AppError> {
 }
 
 fn summarise(file: &Path) -> Result<(RunHeader, StageSummary), OutputError> {
-    let stored = stored::read(file)?;
+    let stored = stored::read_figures(file)?;
     let mut accumulator = StageAccumulator::new(&stored.stage.folder);
     for record in stored.records {
         accumulator.push(&record?);
