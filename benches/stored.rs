@@ -31,6 +31,7 @@ pub fn stage(folder: &Path, rows: u64) -> StageHeader {
         rate_rps: None,
         number: rows,
         warmup: 0,
+        goodput: Vec::new(),
         folder: folder.to_path_buf(),
     }
 }

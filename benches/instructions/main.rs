@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use tickrate::api::{self, OpenAiSpec};
+use tickrate::api::{self, ApiSpec};
 use tickrate::contract::Framing;
 use tickrate::contract::framing::{Framed, frames};
 use tickrate::metrics::StageAccumulator;
@@ -157,7 +157,7 @@ fn framing(replies: u64) -> Result<(), Failed> {
 }
 
 fn parse(replies: u64) -> Result<(), Failed> {
-    let api = api::open("openai", &reply::config(), &OpenAiSpec::default(), None)?;
+    let api = api::open("openai", &reply::config(), &ApiSpec::default(), None)?;
     let (_, framed) = framed();
     for _ in 0..replies {
         black_box(api.parse(black_box(&reply::reply(&framed)))?);
@@ -203,22 +203,22 @@ fn rows(replies: u64) -> Result<(), Failed> {
 
 fn metrics(replies: u64) -> Result<(), Failed> {
     let record = stored::record(7, TOKENS);
-    let folder = std::env::temp_dir();
-    let mut accumulator = StageAccumulator::new(&folder);
+    let stage = stored::stage(&std::env::temp_dir(), replies);
+    let mut accumulator = StageAccumulator::new(&stage);
     for _ in 0..replies {
         accumulator.push(black_box(&record));
     }
-    black_box(accumulator.finish(&stored::stage(&folder, replies), None)?);
+    black_box(accumulator.finish(&stage, None)?);
     Ok(())
 }
 
 /// All of it, as the engine and the outputs do it one after the other.
 fn whole(replies: u64) -> Result<(), Failed> {
-    let api = api::open("openai", &reply::config(), &OpenAiSpec::default(), None)?;
+    let api = api::open("openai", &reply::config(), &ApiSpec::default(), None)?;
     let wire = reply::chat(TOKENS);
     let (key, moments, meaning) = stored::parts(7, TOKENS);
-    let folder = std::env::temp_dir();
-    let mut accumulator = StageAccumulator::new(&folder);
+    let stage = stored::stage(&std::env::temp_dir(), replies);
+    let mut accumulator = StageAccumulator::new(&stage);
     let mut rows = Rows::new();
     for _ in 0..replies {
         let framed = frames(black_box(wire.body.clone()), &wire.marks, Framing::Sse);
@@ -237,6 +237,6 @@ fn whole(replies: u64) -> Result<(), Failed> {
         rows.push(&record);
         accumulator.push(&record);
     }
-    black_box((rows.finish()?, accumulator.finish(&stored::stage(&folder, replies), None)?));
+    black_box((rows.finish()?, accumulator.finish(&stage, None)?));
     Ok(())
 }

@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use tickrate::api::{self, OpenAiSpec};
+use tickrate::api::{self, ApiSpec};
 use tickrate::contract::framing::{Framed, frames};
 use tickrate::contract::{Api, Framing};
 use tickrate::dataset::{self, DatasetSpec};
-use tickrate::engine::schedule::{ArrivalSpec, Schedule};
+use tickrate::engine::schedule::{ArrivalSpec, RateProfile, Schedule, Spacing};
 use tickrate::metrics::{PERCENTILES, StageAccumulator};
 use tickrate::output::Output;
 use tickrate::output::parquet::ParquetOutput;
@@ -49,7 +49,7 @@ fn framing(bencher: Bencher, tokens: usize) {
 
 #[divan::bench]
 fn parsing_natively(bencher: Bencher) {
-    match api::open("openai", &reply::config(), &OpenAiSpec::default(), None) {
+    match api::open("openai", &reply::config(), &ApiSpec::default(), None) {
         Ok(api) => parse(bencher, api.as_ref()),
         Err(error) => panic!("{error}"),
     }
@@ -93,7 +93,8 @@ fn record_building(bencher: Bencher) {
 #[divan::bench]
 fn schedule_of_100_000(bencher: Bencher) {
     bencher.counter(ItemsCount::new(100_000_usize)).bench(|| {
-        let mut schedule = Schedule::new(ArrivalSpec::Poisson { rate_rps: 5_000.0 }, black_box(7));
+        let spec = ArrivalSpec::Paced { spacing: Spacing::Poisson, rate: RateProfile::constant(5_000.0) };
+        let mut schedule = Schedule::new(&spec, black_box(7));
         (0..100_000).filter_map(|_| schedule.next_due()).last()
     });
 }
@@ -105,7 +106,7 @@ fn metrics_of_10_000_records(bencher: Bencher) {
     let folder = std::env::temp_dir();
     let stage = stored::stage(&folder, 10_000);
     bencher.counter(ItemsCount::new(records.len() * 127)).bench(|| {
-        let mut accumulator = StageAccumulator::new(&folder);
+        let mut accumulator = StageAccumulator::new(&stage);
         records.iter().for_each(|record| accumulator.push(record));
         accumulator.finish(&stage, None).map(|summary| summary.figures().len() + PERCENTILES.len())
     });

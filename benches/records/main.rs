@@ -74,7 +74,7 @@ fn measure(rows: u64, frames: usize) -> Result<(), Failed> {
     let mut report = Step::new("report");
     let summary = report.time(|| -> Result<_, Failed> {
         let stored = files::read_figures(folder.path())?;
-        let mut accumulator = StageAccumulator::new(folder.path());
+        let mut accumulator = StageAccumulator::new(&stage);
         for record in stored.records {
             accumulator.push(&record?);
         }

@@ -10,24 +10,21 @@ use crate::record::StageHeader;
 /// The stages of a run, in order, each with its own folder below `folder`.
 pub fn stages(config: &Config, folder: &Path) -> Vec<Arc<StageHeader>> {
     let mut uses: HashMap<String, u32> = HashMap::new();
-    let loads = config.load.parallel.iter().zip(&config.load.number);
+    let loads = config.load.stages().into_iter().enumerate();
     loads
-        .enumerate()
-        .map(|(index, (&parallel, &number))| {
-            let mut name = format!("parallel_{parallel}_number_{number}");
-            let used = uses.entry(name.clone()).or_default();
+        .map(|(index, load)| {
+            let used = uses.entry(load.name.clone()).or_default();
             *used += 1;
-            if *used > 1 {
-                name = format!("{name}_{used}");
-            }
+            let name = if *used > 1 { format!("{}_{used}", load.name) } else { load.name };
             Arc::new(StageHeader {
                 index,
                 folder: folder.join(&name),
                 name,
-                parallel: Some(parallel),
-                rate_rps: config.load.rate_rps,
-                number,
-                warmup: config.load.warmup.of(number),
+                parallel: load.parallel,
+                rate_rps: load.rate_rps,
+                number: load.number,
+                warmup: config.load.warmup.of(load.number),
+                goodput: config.load.goodput.clone(),
             })
         })
         .collect()

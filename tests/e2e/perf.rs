@@ -2,11 +2,7 @@
 
 use tickrate::sim::SimSpec;
 
-use crate::running::{data, perf, sim};
-
-fn chat(url: &str) -> String {
-    format!("{url}/v1/chat/completions")
-}
+use crate::running::{chat, data, json_lines, perf, perf_on, sim};
 
 /// The main job of the tool, on a small scale, against the truth that the simulator writes.
 #[test]
@@ -19,44 +15,17 @@ fn a_sweep_writes_everything_and_its_counts_are_the_servers() {
         ..SimSpec::default()
     };
     let server = sim(spec);
-    let tokenizer = data("tokenizer");
-    let run = perf(
-        &chat(&server.url()),
-        &[
-            "--parallel",
-            "1",
-            "4",
-            "--number",
-            "3",
-            "8",
-            "--dataset",
-            "random",
-            "--max-tokens",
-            "16",
-            "--min-tokens",
-            "16",
-            "--min-prompt-length",
-            "40",
-            "--max-prompt-length",
-            "40",
-            "--tokenizer-path",
-            tokenizer.to_str().unwrap(),
-            "--extra-args",
-            "{\"ignore_eos\": true}",
-            "--warmup-num",
-            "2",
-        ],
+    let flags = format!(
+        "--parallel 1 4 --number 3 8 --dataset random --max-tokens 16 --min-tokens 16 --min-prompt-length 40 \
+         --max-prompt-length 40 --tokenizer-path {} --extra-args {{\"ignore_eos\":true}} --warmup-num 2",
+        data("tokenizer").display()
     );
-    assert_eq!(run.code(), Some(0), "{}", run.printed());
+    let run = perf(&chat(&server.url()), &flags).ended(0);
     server.stop();
     for file in ["run.json", "benchmark.log", "performance_summary.txt"] {
         assert!(run.path().join(file).exists(), "{file}\n{}", run.printed());
     }
-    let truth: Vec<serde_json::Value> = std::fs::read_to_string(truth.path())
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let truth = json_lines(truth.path());
     let records = run.records();
     assert_eq!(records.len(), 3 + 8 + 2 * 2);
     assert_eq!(records.iter().filter(|record| record.key.warmup).count(), 4);
@@ -82,4 +51,40 @@ fn a_sweep_writes_everything_and_its_counts_are_the_servers() {
     assert_eq!(summary["Total Requests"], 8);
     assert_eq!(summary["Success Requests"], 8);
     assert_eq!(summary["Avg Output Tokens"], 16.0);
+}
+
+#[test]
+fn warm_up_requests_are_recorded_and_belong_to_no_figure() {
+    let run = perf_on(SimSpec::default(), "--prompt hello --number 4 --warmup-num 2 --max-tokens 3").ended(0);
+    let records = run.records();
+    let warmup: Vec<_> = records.iter().filter(|record| record.key.warmup).collect();
+    let measured: Vec<_> = records.iter().filter(|record| !record.key.warmup).collect();
+    assert_eq!((warmup.len(), measured.len()), (2, 4));
+    let summary = run.json("parallel_1_number_4/summary.json");
+    assert_eq!(summary["Total Requests"], 4);
+    let mean = measured.iter().map(|record| record.latency_ms.unwrap()).sum::<f64>() / 4.0;
+    assert!((summary["Avg Latency (s)"].as_f64().unwrap() * 1e3 - mean).abs() < 1e-6);
+    let last_of_warmup = warmup.iter().map(|record| record.closed).max();
+    assert!(measured.iter().all(|record| record.sent > last_of_warmup), "the warm-up ends before the rest");
+}
+
+#[test]
+fn the_log_holds_what_was_printed() {
+    let run = perf_on(SimSpec::default(), "--prompt hello --number 3 --max-tokens 3 --debug").ended(0);
+    let log = std::fs::read_to_string(run.path().join("benchmark.log")).unwrap();
+    assert_eq!(log, run.stdout());
+    assert!(!log.contains('\u{1b}'), "no control codes");
+}
+
+#[test]
+fn debug_prints_a_line_for_each_request() {
+    let run = perf_on(SimSpec::default(), "--prompt hello --number 3 --max-tokens 3 --debug").ended(0);
+    for record in run.records() {
+        let tokens = format!("tokens {}/3 length", record.tokens.input.unwrap());
+        let line =
+            run.stdout().lines().find(|line| line.starts_with(&record.key.request_id)).map(String::from);
+        assert!(line.as_ref().is_some_and(|line| line.ends_with(&tokens)), "{line:?} {tokens}");
+    }
+    let quiet = perf_on(SimSpec::default(), "--prompt hello --number 3 --max-tokens 3").ended(0);
+    assert!(!quiet.stdout().contains(" ttft "), "{}", quiet.stdout());
 }

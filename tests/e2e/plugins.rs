@@ -20,6 +20,9 @@ fn text(path: PathBuf) -> String {
 /// A run with an API and a dataset that are components.
 fn plugged(url: &str, api: &str, api_args: &str, dataset_args: &str, dataset: &str) -> Run {
     let (api, dataset) = (text(guest(api)), text(guest(dataset)));
+    // A hang is waited for; anything else may take its time on a busy machine.
+    let hangs = api_args.contains("hang") || dataset_args.contains("hang");
+    let timeout = if hangs { "0.3" } else { "10" };
     perf(
         url,
         &[
@@ -39,7 +42,7 @@ fn plugged(url: &str, api: &str, api_args: &str, dataset_args: &str, dataset: &s
             "8",
             "--no-test-connection",
             "--plugin-timeout",
-            "0.3",
+            timeout,
             "--plugin-memory",
             "64",
         ],
@@ -213,6 +216,42 @@ fn the_smallest_example_does_what_its_readme_says() {
     let prompts: Vec<String> = run.records().into_iter().map(|record| record.prompt.unwrap()).collect();
     assert_eq!(prompts.len(), 40);
     assert!(prompts.iter().all(|prompt| prompt.starts_with("What is ") && prompt.contains(" + ")));
+}
+
+#[test]
+fn conversations_of_several_turns_carry_the_servers_replies_and_hit_its_cache() {
+    let server =
+        sim(SimSpec { ttft: "2".parse().unwrap(), prefix_cache_blocks: Some(4096), ..SimSpec::default() });
+    let dataset = text(guest("synthetic-chat"));
+    let flags = [
+        "--dataset",
+        &dataset,
+        "--dataset-args",
+        "{\"turns\": 3, \"min_words\": 40, \"max_words\": 40}",
+        "--number",
+        "4",
+        "--parallel",
+        "2",
+        "--max-tokens",
+        "20",
+    ];
+    let run = perf(&format!("{}/v1/chat/completions", server.url()), &flags);
+    assert_eq!(run.code(), Some(0), "{}", run.printed());
+    let records = run.records();
+    assert_eq!(records.len(), 12, "four conversations of three turns");
+    for record in &records {
+        // Each turn sends the ones before it again, with the replies to them.
+        let before = records.iter().filter(|other| {
+            other.key.conversation_id == record.key.conversation_id && other.key.turn < record.key.turn
+        });
+        let sent: u64 = before.map(|other| other.tokens.input.unwrap() + 20).max().unwrap_or(0);
+        assert!(record.tokens.input.unwrap() > sent, "{:?}", record.key);
+        assert!((record.key.turn == 0) == (record.tokens.cached.unwrap_or(0) == 0), "{:?}", record.tokens);
+    }
+    let summary = run.json("parallel_2_number_4/summary.json");
+    assert_eq!(summary["Avg Input Turns"], 2.0);
+    assert!(summary["KV Cache Hit Rate (%)"].as_f64().unwrap() > 20.0, "{summary}");
+    assert!(summary["First-turn TTFT (ms)"].is_f64() && summary["Later-turn TTFT (ms)"].is_f64());
 }
 
 #[test]

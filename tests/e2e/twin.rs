@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use tickrate::api::{self, OpenAiSpec};
+use tickrate::api::{self, ApiSpec};
 use tickrate::contract::framing::{Framed, frames};
 use tickrate::contract::{
     Api, Framing, Mark, Message, Outcome, PartError, Prompt, Reply, RunConfig, Turn, TurnInContext,
@@ -34,7 +34,7 @@ fn config(stream: bool) -> RunConfig {
 /// The native API and its twin.
 fn twins(stream: bool) -> (Arc<dyn Api>, Arc<dyn Api>) {
     let config = config(stream);
-    let native = api::open("openai", &config, &OpenAiSpec::default(), None).unwrap();
+    let native = api::open("openai", &config, &ApiSpec::default(), None).unwrap();
     let runtime = Runtime::new(LimitsSpec::default()).unwrap();
     let plugin = Plugin::open(&runtime, &guest("openai-chat")).unwrap();
     (native, plugin.api(&config, &Services::none()).unwrap())
@@ -87,7 +87,7 @@ fn reply_with(url: &str, fault: &str, stream: bool) -> Vec<u8> {
     if chunked { unchunk(&raw[end + 4..]) } else { raw[end + 4..].to_vec() }
 }
 
-fn unchunk(mut rest: &[u8]) -> Vec<u8> {
+pub fn unchunk(mut rest: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     while let Some(line) = rest.windows(2).position(|two| two == b"\r\n") {
         let Ok(size) = usize::from_str_radix(&String::from_utf8_lossy(&rest[..line]), 16) else { break };
@@ -195,6 +195,7 @@ fn event() -> impl Strategy<Value = String> {
         "content",
         "reasoning_content",
         "reasoning",
+        "reasoning_details",
         "refusal",
         "role",
         "tool_calls",

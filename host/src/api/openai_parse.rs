@@ -5,35 +5,16 @@
 
 mod chunk;
 
-use serde_json::Value;
-
-use crate::contract::{Failure, FailureKind, Framing, Outcome, OutputFrame, OutputKind, Reply};
+use super::reply::{Next, each_frame, error_event, error_message, json, judge, output, shaped};
+use crate::contract::{Failure, FailureKind, Outcome, OutputKind, Reply};
 use chunk::{Chunk, Delta, TokenUsage};
 
 /// The outcome that the frames add up to. What came before a failure is kept.
 pub(super) fn parse(reply: &Reply<'_>) -> Outcome {
     let mut reading = Reading::default();
     reading.outcome.outputs.reserve(reply.frames.len());
-    let cut = if reply.complete { None } else { reply.frames.len().checked_sub(1) };
-    for (index, frame) in reply.frames.iter().enumerate() {
-        let named_error = frame.event.as_deref() == Some("error");
-        match reading.frame(index, reply.data(frame), named_error) {
-            Ok(Next::Continue) => {}
-            Ok(Next::Done) => break,
-            // A reply that broke off may end with half a frame.
-            Err(failure) if failure.kind == FailureKind::InvalidReply && Some(index) == cut => break,
-            Err(failure) => {
-                reading.outcome.failure = Some(failure);
-                break;
-            }
-        }
-    }
+    reading.outcome.failure = each_frame(reply, |index, event, data| reading.frame(index, event, data));
     reading.finish(reply)
-}
-
-enum Next {
-    Continue,
-    Done,
 }
 
 /// The state of reading a reply.
@@ -50,10 +31,8 @@ struct Reading {
 }
 
 impl Reading {
-    fn frame(&mut self, index: usize, data: &[u8], named_error: bool) -> Result<Next, Failure> {
-        let invalid = || Failure::new(FailureKind::InvalidReply, format!("frame {index} is not valid JSON"));
-        let data = std::str::from_utf8(data).map_err(|_| invalid())?.trim();
-        if named_error {
+    fn frame(&mut self, index: usize, event: Option<&str>, data: &str) -> Result<Next, Failure> {
+        if event == Some("error") {
             return Err(error_event(data));
         }
         match data {
@@ -64,14 +43,9 @@ impl Reading {
             }
             _ => {}
         }
-        // A sequence would be read into a struct by position, which is never meant.
-        let read = if data.starts_with('{') { serde_json::from_str(data).ok() } else { None };
-        match read {
+        match shaped(data) {
             Some(chunk) => self.chunk(index, chunk)?,
-            None => {
-                let value: Value = serde_json::from_str(data).map_err(|_| invalid())?;
-                self.chunk(index, Chunk::from_value(&value))?;
-            }
+            None => self.chunk(index, Chunk::from_value(&json(index, data)?))?,
         }
         Ok(Next::Continue)
     }
@@ -81,13 +55,12 @@ impl Reading {
             return Err(Failure::new(FailureKind::StreamError, message));
         }
         let first = self.outcome.outputs.len();
-        let frame = u32::try_from(index).unwrap_or(u32::MAX);
         for choice in chunk.choices.into_iter().flatten() {
             if let Some(delta) = choice.delta.or(choice.message) {
-                self.delta(frame, &delta);
+                self.delta(index, &delta);
             }
             if let Some(text) = choice.text {
-                self.output(frame, OutputKind::Content, &[&text.0]);
+                output(&mut self.outcome, index, OutputKind::Content, &[&text.0]);
             }
             if let Some(reason) = choice.finish_reason {
                 self.outcome.finish_reason = Some(reason.0.into_owned());
@@ -119,36 +92,31 @@ impl Reading {
         Ok(())
     }
 
-    fn delta(&mut self, frame: u32, delta: &Delta<'_>) {
+    fn delta(&mut self, frame: usize, delta: &Delta<'_>) {
+        let outcome = &mut self.outcome;
         let reasoning = [&delta.reasoning_content, &delta.reasoning];
         if let Some(text) = reasoning.into_iter().flatten().find(|text| !text.0.is_empty()) {
-            self.output(frame, OutputKind::Reasoning, &[&text.0]);
+            output(outcome, frame, OutputKind::Reasoning, &[&text.0]);
+        } else if let Some(details) = &delta.reasoning_details {
+            let texts: Vec<&str> = details
+                .iter()
+                .flat_map(|detail| [&detail.text, &detail.summary].into_iter().flatten())
+                .map(|text| text.0.as_ref())
+                .collect();
+            output(outcome, frame, OutputKind::Reasoning, &texts);
         }
         if let Some(text) = &delta.content {
-            self.output(frame, OutputKind::Content, &[&text.0]);
+            output(outcome, frame, OutputKind::Content, &[&text.0]);
         }
         for call in delta.tool_calls.iter().flatten() {
             if let Some(function) = &call.function {
                 let text =
                     [&function.name, &function.arguments].map(|text| text.as_ref().map_or("", |t| &t.0));
-                self.output(frame, OutputKind::ToolCall, &text);
+                output(outcome, frame, OutputKind::ToolCall, &text);
             }
         }
         if let Some(text) = &delta.refusal {
-            self.output(frame, OutputKind::Content, &[&text.0]);
-        }
-    }
-
-    /// Adds output, if it is any.
-    fn output(&mut self, frame: u32, kind: OutputKind, texts: &[&str]) {
-        let before = self.outcome.text.len();
-        for text in texts {
-            self.outcome.text.push_str(text);
-        }
-        let brought = self.outcome.text.len() - before;
-        if brought > 0 {
-            let text_bytes = u32::try_from(brought).unwrap_or(u32::MAX);
-            self.outcome.outputs.push(OutputFrame { frame, kind, text_bytes, tokens: None });
+            output(outcome, frame, OutputKind::Content, &[&text.0]);
         }
     }
 
@@ -172,45 +140,10 @@ impl Reading {
         if self.uncounted {
             outcome.outputs.iter_mut().for_each(|output| output.tokens = None);
         }
-        if outcome.failure.is_none() && reply.complete {
-            let ended = self.done || outcome.finish_reason.is_some() || reply.framing == Framing::Whole;
-            if !ended {
-                outcome.failure = Some(Failure::new(
-                    FailureKind::Truncated,
-                    "the stream ended without a finish reason or [DONE]",
-                ));
-            } else if outcome.outputs.is_empty() && outcome.usage.output_tokens.unwrap_or(0) == 0 {
-                outcome.failure = Some(Failure::new(FailureKind::EmptyReply, "the reply carried no output"));
-            }
-        }
+        let ended = self.done || outcome.finish_reason.is_some();
+        judge(outcome, reply, ended, "the stream ended without a finish reason or [DONE]");
         self.outcome
     }
-}
-
-/// The error that an event named `error` brings, in whatever form.
-fn error_event(data: &str) -> Failure {
-    let value: Option<Value> = serde_json::from_str(data).ok();
-    let message = value.as_ref().and_then(|value| match value.get("error") {
-        Some(error) => error_message(error),
-        None => error_message(value),
-    });
-    Failure::new(FailureKind::StreamError, message.unwrap_or_else(|| one_line(data)))
-}
-
-/// What an error says; `None` if it is none.
-fn error_message(error: &Value) -> Option<String> {
-    match error {
-        Value::Object(members) => {
-            let said = members.get("message").and_then(Value::as_str).filter(|said| !said.is_empty());
-            Some(said.map_or_else(|| error.to_string(), one_line))
-        }
-        Value::String(said) if !said.is_empty() => Some(one_line(said)),
-        _ => None,
-    }
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

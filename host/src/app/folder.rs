@@ -8,6 +8,7 @@ use chrono::{DateTime, Local};
 
 use super::exit::AppError;
 use crate::config::Config;
+use crate::output::recover;
 
 /// Room that must be there before a run begins, in bytes. Records of a longer run need more; a
 /// folder that has not even this is full.
@@ -30,9 +31,9 @@ pub(super) fn create(config: &Config, started_at: DateTime<Local>) -> Result<Pat
         ))
     };
     fs::create_dir_all(&folder).map_err(unusable)?;
-    if has_records(&folder) {
+    if let Some(advice) = occupied(&folder) {
         return Err(AppError::usage(format!(
-            "--no-timestamp: \"{}\" holds the records of another run already; give another --name or --outputs-dir",
+            "--no-timestamp: \"{}\" holds the records of another run already; {advice}",
             folder.display()
         )));
     }
@@ -47,8 +48,16 @@ pub(super) fn create(config: &Config, started_at: DateTime<Local>) -> Result<Pat
     Ok(folder)
 }
 
-fn has_records(folder: &Path) -> bool {
-    !crate::output::recover::find_records(folder).is_empty()
+/// What to do about the records in a folder, finished or journalled; `None` if there are none.
+fn occupied(folder: &Path) -> Option<String> {
+    if !recover::find_records(folder).is_empty() {
+        return Some("give another --name or --outputs-dir".to_string());
+    }
+    let cut_short = !recover::find_journals(folder).is_empty();
+    cut_short.then(|| {
+        let folder = folder.display();
+        format!("get them back with: tickrate recover \"{folder}\", or give another --name")
+    })
 }
 
 /// `name` without what a file name must not hold.

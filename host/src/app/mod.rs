@@ -6,8 +6,10 @@ mod folder;
 mod parts;
 mod perf;
 mod signals;
+mod stages;
 mod stored;
 
 pub use exit::{AppError, Exit};
+pub use parts::plugin_services;
 pub use perf::perf;
 pub use stored::{recover, report};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::exit::AppError;
-use crate::api::{self, MaxTokensRange, OpenAiSpec};
+use crate::api::{self, ApiSpec, MaxTokensRange};
 use crate::config::Config;
 use crate::contract::{Api, Dataset, PartError, Prompt, RunConfig, TokenCounter, TurnInContext};
 use crate::dataset::{self, DatasetSpec};
@@ -48,15 +48,29 @@ struct Opener<'a> {
     services: Services,
 }
 
+/// What a plugin is offered outside of a run: a tokenizer, and a log that goes to the standard
+/// error stream, or that nobody reads.
+///
+/// # Errors
+/// If there is no tokenizer at `tokenizer_path`.
+pub fn plugin_services(tokenizer_path: Option<&Path>, log: bool) -> Result<Services, AppError> {
+    let tokenizer = open_tokenizer(tokenizer_path)?;
+    Ok(Services {
+        tokenizer: tokenizer.map(|tokenizer| Arc::new(ForPlugins(tokenizer)) as Arc<dyn HostTokenizer>),
+        log: if log { Arc::new(|level, text| eprintln!("{level}: {text}")) } else { Services::none().log },
+    })
+}
+
+fn open_tokenizer(path: Option<&Path>) -> Result<Option<Arc<Tokenizer>>, AppError> {
+    let Some(path) = path else { return Ok(None) };
+    let tokenizer =
+        Tokenizer::open(path).map_err(|error| AppError::usage(format!("--tokenizer-path: {error}")))?;
+    Ok(Some(Arc::new(tokenizer)))
+}
+
 impl<'a> Opener<'a> {
     fn new(config: &'a Config, console: &Console) -> Result<Opener<'a>, AppError> {
-        let tokenizer = match &config.tokenizer_path {
-            None => None,
-            Some(path) => Some(Arc::new(
-                Tokenizer::open(path)
-                    .map_err(|error| AppError::usage(format!("--tokenizer-path: {error}")))?,
-            )),
-        };
+        let tokenizer = open_tokenizer(config.tokenizer_path.as_deref())?;
         let plugged = is_component(&config.api.api) || is_component(&config.prompt.dataset);
         let runtime = if plugged {
             Some(Runtime::new(limits(config)).map_err(|error| AppError::usage(error.to_string()))?)
@@ -103,18 +117,19 @@ impl<'a> Opener<'a> {
     fn api(&self) -> Result<(Arc<dyn Api>, Arc<dyn Api>, Option<PluginIdentity>), AppError> {
         let config = &self.config.api;
         let run = self.run_config(&config.api_args);
-        let test = RunConfig { parameters: least_output(&run.parameters), ..run.clone() };
+        let test = RunConfig { parameters: least_output(&config.api, &run.parameters), ..run.clone() };
         if let Some(plugin) = self.component("--api", &config.api)? {
             let open = |run| plugin.api(run, &self.services).map_err(|error| at("--api", error));
             return Ok((open(&run)?, open(&test)?, Some(plugin.identity(Role::Api))));
         }
-        let spec = OpenAiSpec {
+        let spec = ApiSpec {
             query_template: config
                 .query_template
                 .as_ref()
                 .map(|template| Value::Object(template.clone()).to_string()),
             max_tokens: Some(MaxTokensRange { min: config.max_tokens.0, max: config.max_tokens.1 })
                 .filter(|range| range.min != range.max),
+            extra_fields: config.extra_fields.clone(),
         };
         let open = |run| {
             api::open(&config.api, run, &spec, self.tokenizer.clone()).map_err(|error| at("--api", error))
@@ -158,10 +173,10 @@ fn at(flag: &str, error: impl std::fmt::Display) -> AppError {
 }
 
 /// The parameters of a request that should be cheap to answer.
-fn least_output(parameters: &Map<String, Value>) -> Map<String, Value> {
+fn least_output(api: &str, parameters: &Map<String, Value>) -> Map<String, Value> {
     let mut out = parameters.clone();
     out.shift_remove("min_tokens");
-    out.insert("max_tokens".into(), Value::from(1));
+    out.insert("max_tokens".into(), Value::from(api::least_tokens(api)));
     out
 }
 

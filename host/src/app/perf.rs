@@ -9,13 +9,13 @@ use serde_json::json;
 
 use super::exit::{AppError, Exit};
 use super::parts::Parts;
+use super::stages::Stages;
 use super::{connection, folder, parts, signals};
-use crate::api;
+use crate::api::{self, EndpointSpec};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::contract::Transport;
-use crate::engine::schedule::ArrivalSpec;
-use crate::engine::{self, EngineError, StageSpec, StopSignal, run_stage};
+use crate::engine::{self, CancelSpec, EngineError, StageSpec, StopSignal, run_stage};
 use crate::http::{HttpSpec, HttpTransport};
 use crate::output::console::Console;
 use crate::output::parquet::ParquetOutput;
@@ -23,22 +23,29 @@ use crate::output::progress::Progress;
 use crate::output::summary::{self, Summary};
 use crate::output::table::BasicInformation;
 use crate::output::{FanOut, Output, recover};
-use crate::plan;
 use crate::record::{Event, RunHeader, StageEnd, StageHeader};
 
 /// Runs the benchmark that `config` describes and returns how it ended.
 pub fn perf(mut config: Config) -> Result<Exit, AppError> {
     let clock = Clock::start();
     let console = Console::default();
-    if config.api.api == "openai" {
-        let endpoint = api::endpoint(&config.connection.url, config.prompt.tokenize_prompt);
-        config.connection.url = endpoint.url;
-        if let Some(note) = endpoint.note {
-            console.print(&format!("note: {note}"));
-        }
+    let secrets = config.secrets();
+    let endpoint = api::endpoint(&EndpointSpec {
+        api: &config.api.api,
+        url: &config.connection.url,
+        stream: config.api.stream,
+        tokenize_prompt: config.prompt.tokenize_prompt,
+    });
+    config.connection.url = endpoint.url;
+    if let Some(note) = endpoint.note {
+        let note = secrets.iter().fold(note, |text, secret| text.replace(secret, "[redacted]"));
+        console.print(&format!("note: {note}"));
     }
     let http = http_spec(&config);
     HttpTransport::new(&http, clock).map_err(|error| AppError::usage(format!("--headers: {error}")))?;
+    for note in config.sla.iter().flat_map(|sla| &sla.notes) {
+        console.print(&format!("note: --sla-params: {note}"));
+    }
     let parts = parts::open(&config, &console)?;
     let abandoned = recover::find_journals(&config.output.outputs_dir);
     let folder = folder::create(&config, clock.started_at())?;
@@ -68,7 +75,7 @@ struct Run {
 
 impl Run {
     fn all_stages(self, mut parts: Parts) -> Result<Exit, AppError> {
-        let stages = plan::stages(&self.config, &self.folder);
+        let mut stages = Stages::new(&self.config, &self.folder);
         let header = Arc::new(self.header(&parts));
         self.write_run_file(&header, &[])?;
         let (events, outputs) = FanOut::start(self.outputs(&parts))
@@ -84,8 +91,9 @@ impl Run {
             let transport = HttpTransport::new(&http, clock).map_err(|error| error.to_string())?;
             Ok(Box::new(transport) as Box<dyn Transport>)
         };
-        for (index, stage) in stages.iter().enumerate() {
-            if index > 0 {
+        let mut unlearned = None;
+        while let Some(stage) = stages.next() {
+            if !ended.is_empty() {
                 self.rest();
             }
             if self.stop.draining() {
@@ -101,18 +109,19 @@ impl Run {
                 next_id: &mut next_id,
                 secrets: secrets.clone(),
             };
-            let (end, failed) = run_stage(engine_parts, &self.stage_spec(&header.run_id, stage), &self.stop);
+            let (end, failed) = run_stage(engine_parts, &self.stage_spec(&header.run_id, &stage), &self.stop);
             outputs.catch_up();
-            ended.push((stage.clone(), end));
+            unlearned = stages.tell(&stage).err();
+            ended.push((stage, end));
             failure = failed;
-            if failure.is_some() {
+            if failure.is_some() || unlearned.is_some() {
                 break;
             }
         }
         events.emit(Event::RunFinished);
         drop(events);
         let fallen = outputs.finish();
-        let rewritten = self.write_run_file(&header, &ended);
+        let rewritten = self.write_run_file(&header, &ended).and_then(|()| self.tell_findings(&stages));
         self.say_where(&ended);
 
         if let Some(error) = failure {
@@ -122,6 +131,9 @@ impl Run {
         if !fallen.is_empty() {
             let lines = fallen.iter().map(|fallen| fallen.error.to_string()).collect();
             return Err(AppError { exit: Exit::Failed, lines });
+        }
+        if let Some(error) = unlearned {
+            return Err(AppError::new(Exit::Failed, error.to_string()));
         }
         rewritten?;
         Ok(self.exit(&ended))
@@ -180,15 +192,30 @@ impl Run {
             run_id: run_id.into(),
             model: self.config.model.as_str().into(),
             header: stage.clone(),
-            arrivals: stage
-                .rate_rps
-                .map_or(ArrivalSpec::Unpaced, |rate_rps| ArrivalSpec::Poisson { rate_rps }),
+            arrivals: load.arrivals(stage.rate_rps),
+            max_concurrency: load.max_concurrency,
+            retries: load.retries,
+            cancel: (load.cancel_rate > 0.0).then(|| CancelSpec {
+                rate: load.cancel_rate,
+                after: Duration::from_secs_f64(load.cancel_after_s),
+            }),
+            targets: self.targets(),
             duration: load.duration_s.map(Duration::from_secs_f64),
             seed: self.config.seed.wrapping_add(stage.index as u64),
             workers: load.workers.unwrap_or((cores / 2).clamp(1, 8)),
             settlers: (cores / 2).clamp(1, 8),
             keep_texts: self.config.output.save_text,
         }
+    }
+
+    /// The servers that conversations go to in turn, without their paths.
+    fn targets(&self) -> Arc<[String]> {
+        let connection = &self.config.connection;
+        let origin = |url: &String| {
+            let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+            format!("{scheme}://{}", rest.split('/').next().unwrap_or_default())
+        };
+        std::iter::once(&connection.url).chain(&connection.more_urls).map(origin).collect()
     }
 
     /// Rests between two stages, unless the user wants the run to end.
@@ -209,6 +236,14 @@ impl Run {
         let mut file = json!(header);
         file["stages"] = json!(stages);
         summary::write(&self.folder.join("run.json"), &format!("{file:#}\n"))
+            .map_err(|error| AppError::new(Exit::Failed, error.to_string()))
+    }
+
+    /// Shows and writes what a search has found.
+    fn tell_findings(&self, stages: &Stages) -> Result<(), AppError> {
+        let Some((table, report)) = stages.findings() else { return Ok(()) };
+        self.console.print(&format!("\n{table}\n"));
+        summary::write(&self.folder.join("sla_summary.json"), &format!("{report:#}\n"))
             .map_err(|error| AppError::new(Exit::Failed, error.to_string()))
     }
 
@@ -236,6 +271,9 @@ fn http_spec(config: &Config) -> HttpSpec {
             .iter()
             .map(|header| (header.name().to_string(), header.expose().to_string()))
             .collect(),
+        tls: std::iter::once(&connection.url)
+            .chain(&connection.more_urls)
+            .any(|url| HttpSpec::needs_tls(url)),
         ..HttpSpec::default()
     }
 }

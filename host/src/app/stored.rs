@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::exit::{AppError, Exit};
 use crate::metrics::{StageAccumulator, StageSummary};
 use crate::output::console::Console;
 use crate::output::table::{self, BasicInformation};
 use crate::output::{OutputError, recover, stored, summary};
-use crate::record::RunHeader;
 
 /// Computes everything that a user reads again from the records in `folder`, prints it and rewrites
 /// the files.
@@ -20,7 +21,7 @@ pub fn report(folder: &Path) -> Result<Exit, AppError> {
             "there are no records in \"{folder}\"; name the folder of a run"
         )));
     }
-    let mut stages: Vec<(RunHeader, StageSummary)> = Vec::new();
+    let mut stages: Vec<(BasicInformation, StageSummary)> = Vec::new();
     for file in files {
         stages.push(summarise(&file).map_err(|error| AppError::usage(error.to_string()))?);
     }
@@ -31,16 +32,7 @@ pub fn report(folder: &Path) -> Result<Exit, AppError> {
         summary::write_stage(&stage.stage.folder, stage).map_err(failed)?;
     }
     if stages.len() > 1 {
-        let run = stages[0].0.clone();
-        let text = |pointer: &str| {
-            run.config.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default().to_string()
-        };
-        let basic = BasicInformation {
-            model: text("/model"),
-            dataset: text("/prompt/dataset"),
-            api: text("/api/api"),
-            output_path: folder.display().to_string(),
-        };
+        let basic = BasicInformation { output_path: folder.display().to_string(), ..stages[0].0.clone() };
         let stages: Vec<StageSummary> = stages.into_iter().map(|(_, stage)| stage).collect();
         let text = table::run(&basic, &stages);
         console.print(&format!("\n{text}"));
@@ -49,17 +41,32 @@ pub fn report(folder: &Path) -> Result<Exit, AppError> {
     Ok(Exit::Success)
 }
 
-fn summarise(file: &Path) -> Result<(RunHeader, StageSummary), OutputError> {
+/// The figures of a stage, computed from its records: `file` is they, or their folder.
+pub(super) fn summarise(file: &Path) -> Result<(BasicInformation, StageSummary), OutputError> {
     let stored = stored::read_figures(file)?;
-    let mut accumulator = StageAccumulator::new(&stored.stage.folder);
+    let mut accumulator = StageAccumulator::new(&stored.stage);
+    let text = |pointer: &str| {
+        stored.run.config.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_string()
+    };
+    let mut basic = BasicInformation {
+        model: text("/model"),
+        dataset: text("/prompt/dataset"),
+        api: text("/api/api"),
+        output_path: String::new(),
+    };
     for record in stored.records {
-        accumulator.push(&record?);
+        let record = record?;
+        // The names that the parts go by, which a flag need not know: a component has its own.
+        if *record.key.dataset != *basic.dataset || *record.key.api != *basic.api {
+            (basic.dataset, basic.api) = (record.key.dataset.to_string(), record.key.api.to_string());
+        }
+        accumulator.push(&record);
     }
     let health = stored.end.map(|end| end.health);
     let summary = accumulator.finish(&stored.stage, health).map_err(|error| {
         OutputError(format!("cannot sum up \"{}\": {error}; free some space in its folder", file.display()))
     })?;
-    Ok((stored.run, summary))
+    Ok((basic, summary))
 }
 
 /// Brings back the records of runs that were cut short in `folder` or below it.

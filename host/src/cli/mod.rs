@@ -27,7 +27,7 @@ enum Command {
     Perf(perf::PerfArgs),
     /// Simulate a server with known timing, to try tickrate or to check it
     Sim(sim::SimArgs),
-    /// Build WASM plugins
+    /// Begin, build, inspect, check and measure WASM plugins
     Plugin(plugin::PluginArgs),
     /// Compute all tables and summaries again from the records of a run
     Report {
@@ -63,10 +63,7 @@ impl Cli {
                 sim::run(args).map_err(|error| AppError::usage(error.to_string()))?;
                 Ok(Exit::Success)
             }
-            Command::Plugin(args) => {
-                plugin::run(&args).map_err(|error| AppError::new(Exit::Failed, error.to_string()))?;
-                Ok(Exit::Success)
-            }
+            Command::Plugin(args) => plugin::run(&args),
             Command::Report { folder } => app::report(&folder),
             Command::Recover { folder } => app::recover(&folder),
             Command::Completions { shell } => {

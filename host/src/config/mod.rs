@@ -1,5 +1,6 @@
 //! The typed description of a run: built once, checked once, read by whoever composes the parts.
 
+mod load;
 mod secret;
 
 use std::collections::HashSet;
@@ -9,6 +10,9 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::tune::SlaSpec;
+
+pub use load::{Arrival, LoadConfig, RateChange, StageLoad, Warmup};
 pub use secret::{Header, redact_url, secret_texts};
 
 /// Something wrong with a configuration: which flag, and what to do.
@@ -33,51 +37,15 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Warm-up requests before each stage.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Warmup {
-    /// This many.
-    Count(u64),
-    /// This share of the stage's number, at least one.
-    Ratio(f64),
-}
-
-impl Warmup {
-    /// Warm-up requests for a stage of `number`.
-    pub fn of(self, number: u64) -> u64 {
-        match self {
-            Warmup::Count(count) => count,
-            Warmup::Ratio(ratio) => ((number as f64 * ratio) as u64).max(1),
-        }
-    }
-}
-
-/// How much load, and for how long.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct LoadConfig {
-    /// Requests in flight at a time; one stage each.
-    pub parallel: Vec<u32>,
-    /// Requests of each stage, warm-up excluded.
-    pub number: Vec<u64>,
-    /// Paced arrivals in requests per second; `None` if a free slot is all that a request waits for.
-    pub rate_rps: Option<f64>,
-    /// Warm-up before each stage.
-    pub warmup: Warmup,
-    /// When a stage stops starting requests, in seconds.
-    pub duration_s: Option<f64>,
-    /// Rest between stages, in seconds.
-    pub sleep_interval_s: f64,
-    /// Threads that send and read; `None` to choose by the machine and the load.
-    pub workers: Option<u32>,
-}
-
 /// How to reach the server.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ConnectionConfig {
     /// The endpoint, without what is secret in it.
     #[serde(serialize_with = "secret::serialize_url")]
     pub url: String,
+    /// Further endpoints that conversations go to in turn: the same path on other servers.
+    #[serde(serialize_with = "secret::serialize_urls")]
+    pub more_urls: Vec<String>,
     /// Headers for every request.
     pub headers: Vec<Header>,
     /// The most time to open a connection, in seconds.
@@ -131,6 +99,8 @@ pub struct ApiConfig {
     /// Sampling parameters and extra fields under their names on the wire, in the order they are sent.
     #[serde(serialize_with = "secret::serialize_options")]
     pub parameters: Map<String, Value>,
+    /// The names among `parameters` that `--extra-args` gave.
+    pub extra_fields: Vec<String>,
 }
 
 /// Bounds for plugins.
@@ -170,6 +140,8 @@ pub struct Config {
     pub seed: u64,
     /// How much load.
     pub load: LoadConfig,
+    /// The search that takes the place of the stages, if there is one.
+    pub sla: Option<SlaSpec>,
     /// How to reach the server.
     pub connection: ConnectionConfig,
     /// What is asked.
@@ -187,40 +159,14 @@ impl Config {
     /// at nothing outside: whether files exist and servers answer is found out by opening them.
     pub fn validate(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
+        if self.sla.is_none() {
+            self.load.stage_problems(&mut problems);
+        }
+        self.load.problems(&mut problems);
         let mut wrong = |flag, message: String| problems.push(Problem::new(flag, message));
-        let LoadConfig { parallel, number, .. } = &self.load;
-        if parallel.len() != number.len() {
-            let text = "the length of number and parallel should be the same, but got number: ";
-            wrong(
-                "--parallel",
-                format!("{text}{number:?} and parallel: {parallel:?}; give one --number for each --parallel"),
-            );
-        }
-        if parallel.contains(&0) {
-            wrong("--parallel", "each value must be at least 1".into());
-        }
-        if number.contains(&0) {
-            wrong("--number", "each value must be at least 1".into());
-        }
-        if let Some(rate) = self.load.rate_rps
-            && !(rate > 0.0 && rate.is_finite())
-        {
-            wrong(
-                "--rate",
-                format!("must be more than 0 requests per second, or -1 for no pacing, but got {rate}"),
-            );
-        }
-        match self.load.warmup {
-            Warmup::Ratio(ratio) if !(ratio > 0.0 && ratio < 1.0) => {
-                wrong(
-                    "--warmup-num",
-                    format!("must be a count, or a ratio between 0 and 1, but got {ratio}"),
-                );
-            }
-            _ => {}
-        }
         for (flag, seconds) in [
             ("--duration", self.load.duration_s),
+            ("--cancel-after", Some(self.load.cancel_after_s)),
             ("--connect-timeout", self.connection.connect_timeout_s),
             ("--read-timeout", self.connection.read_timeout_s),
             ("--total-timeout", Some(self.connection.total_timeout_s)),
@@ -232,22 +178,20 @@ impl Config {
                 wrong(flag, format!("must be more than 0 seconds, but got {seconds}"));
             }
         }
-        if !(0.0..=1e9).contains(&self.load.sleep_interval_s) {
-            wrong(
-                "--sleep-interval",
-                format!("must be 0 seconds or more, but got {}", self.load.sleep_interval_s),
-            );
-        }
-        if self.load.workers == Some(0) {
-            wrong("--workers", "must be at least 1".into());
+        if let Some(sla) = &self.sla
+            && sla.lower > sla.upper
+        {
+            let (lower, upper) = (sla.lower, sla.upper);
+            wrong("--sla-lower-bound", format!("must not be above --sla-upper-bound, but {lower} > {upper}"));
         }
         if self.model.is_empty() {
             wrong("--model", "is required: the model's name as the server knows it".into());
         }
-        let scheme = self.connection.url.split_once("://").map(|(scheme, rest)| (scheme, rest.is_empty()));
-        if !matches!(scheme, Some(("http" | "https", false))) {
-            let shown = redact_url(&self.connection.url);
-            wrong("--url", format!("\"{shown}\" is not an http:// or https:// URL"));
+        for url in std::iter::once(&self.connection.url).chain(&self.connection.more_urls) {
+            let scheme = url.split_once("://").map(|(scheme, rest)| (scheme, rest.is_empty()));
+            if !matches!(scheme, Some(("http" | "https", false))) {
+                wrong("--url", format!("\"{}\" is not an http:// or https:// URL", redact_url(url)));
+            }
         }
         let (least, most) = self.api.max_tokens;
         if least > most {

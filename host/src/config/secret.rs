@@ -83,6 +83,10 @@ pub(super) fn serialize_url<S: Serializer>(url: &str, serializer: S) -> Result<S
     serializer.serialize_str(&redact_url(url))
 }
 
+pub(super) fn serialize_urls<S: Serializer>(urls: &[String], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(urls.iter().map(|url| redact_url(url)))
+}
+
 fn secrets_of_url(url: &str) -> Vec<&str> {
     let mut out = Vec::new();
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);

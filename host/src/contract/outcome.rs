@@ -70,11 +70,15 @@ pub enum FailureKind {
     Shape,
     /// The user stopped the run before the reply was complete.
     Interrupted,
+    /// The client gave the request up on purpose (`--cancel-rate`).
+    Cancelled,
+    /// The request was due and not sent: as many as `--max-concurrency` allows were in flight.
+    Shed,
 }
 
 impl FailureKind {
     /// Every kind, in the order of the enum.
-    pub const ALL: [FailureKind; 14] = [
+    pub const ALL: [FailureKind; 16] = [
         FailureKind::Connect,
         FailureKind::Tls,
         FailureKind::ConnectTimeout,
@@ -89,6 +93,8 @@ impl FailureKind {
         FailureKind::Plugin,
         FailureKind::Shape,
         FailureKind::Interrupted,
+        FailureKind::Cancelled,
+        FailureKind::Shed,
     ];
 
     /// The name in the `error_kind` column and in tables.
@@ -108,6 +114,8 @@ impl FailureKind {
             FailureKind::Plugin => "plugin",
             FailureKind::Shape => "shape",
             FailureKind::Interrupted => "interrupted",
+            FailureKind::Cancelled => "cancelled",
+            FailureKind::Shed => "shed",
         }
     }
 

@@ -55,7 +55,7 @@ impl Lines {
             (false, _) => given.to_path_buf(),
         };
         let reader = open_file(&path)?;
-        Ok(Box::new(Lines {
+        let mut lines = Lines {
             name: spec.name.clone(),
             path,
             reader,
@@ -65,7 +65,11 @@ impl Lines {
             line: 0,
             usable: 0,
             unwanted: 0,
-        }))
+        };
+        // A file without a usable line is found out now, and not by the first request.
+        lines.next_prompt()?;
+        lines.rewind()?;
+        Ok(Box::new(lines))
     }
 
     /// Reads on to the next prompt; `None` at the end of the file.

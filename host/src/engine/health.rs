@@ -103,13 +103,16 @@ pub(super) struct Vitals {
     pub(super) workers: Vec<WorkerReport>,
     pub(super) process_cpu: Nanos,
     pub(super) elapsed: Nanos,
+    /// Cores that the process may run on; 0 if that is not known.
+    pub(super) cores: usize,
     /// Requests of the measured phase.
     pub(super) requests: u64,
     /// Those of them that succeeded.
     pub(super) succeeded: u64,
 }
 
-/// Above this share of a core, a worker has no room left for being on time.
+/// Above this share of a core a worker, and above this share of its cores the process, has no room
+/// left for being on time.
 const BUSY_PERCENT: f64 = 90.0;
 /// Above this, a late event loop is worth a warning, in milliseconds.
 const LATE_MS: f64 = 5.0;
@@ -145,6 +148,17 @@ impl Vitals {
                 decimal(percent, 0)
             ));
         }
+        let cpu_percent = percent(self.process_cpu, self.elapsed);
+        let whole = self.cores as f64 * BUSY_PERCENT;
+        if let Some(percent) =
+            cpu_percent.filter(|&percent| reasons.is_empty() && 0.0 < whole && percent > whole)
+        {
+            reasons.push(format!(
+                "it used {} % of the {} % that its cores have to give; give it more cores or lower the load",
+                decimal(percent, 0),
+                self.cores * 100
+            ));
+        }
         if let Some(late) = trust_ms.filter(|&late| late > LATE_MS) {
             reasons.push(format!(
                 "its event loop ran up to {} ms late; free the machine's cores for it",
@@ -166,7 +180,7 @@ impl Vitals {
         ClientHealth {
             dispatch_lag: self.dispatch_lag.summary(),
             loop_lag,
-            cpu_percent: percent(self.process_cpu, self.elapsed),
+            cpu_percent,
             worker_cpu_percent,
             starved,
             starved_ms,
@@ -214,6 +228,18 @@ mod tests {
         let starved = judged(worker(0.1, 20.0, 2));
         assert!(starved.client_limited && starved.verdict.contains("2 of 100 requests were not ready"));
         assert_eq!(starved.starved_ms, 7.0);
+    }
+
+    #[test]
+    fn a_process_that_needs_all_its_cores_is_a_limit() {
+        let health = |cores| {
+            let (process_cpu, elapsed) = (Nanos::from_s(0.95), Nanos::from_s(1.0));
+            Vitals { cores, process_cpu, elapsed, workers: vec![worker(0.1, 60.0, 0)], ..Vitals::default() }
+                .judge()
+        };
+        assert!(health(1).client_limited);
+        assert!(health(1).verdict.contains("it used 95 % of the 100 % that its cores have to give"));
+        assert!(!health(2).client_limited && !health(0).client_limited);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! each of them ends. It is given its parts as trait objects and cannot tell WASM from native, or a
 //! socket from a fake.
 
+mod gate;
 mod health;
 mod prepare;
 mod probe;
@@ -10,7 +11,8 @@ mod settle;
 mod stop;
 mod worker;
 
-use std::sync::{Arc, Barrier, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 use std::time::Duration;
 
 use async_channel::Sender;
@@ -18,13 +20,15 @@ use async_channel::Sender;
 pub use probe::probe;
 pub use stop::{StopSignal, StopSwitch};
 
+use self::gate::Gates;
 use self::health::{Vitals, process_cpu};
 use self::prepare::{Prepared, Preparer};
 use self::schedule::{ArrivalSpec, Schedule};
 use self::settle::{Settled, Settler};
-use self::worker::{Phase, Worker};
+use self::worker::{Phase, Worker, WorkerLoad};
 use crate::clock::Clock;
 use crate::contract::{Api, Dataset, PartError, TokenCounter, Transport};
+use crate::priority;
 use crate::record::{Event, EventSender, StageEnd, StageHeader, StopReason};
 use crate::units::Nanos;
 
@@ -39,6 +43,15 @@ pub struct StageSpec {
     pub header: Arc<StageHeader>,
     /// How arrivals are spaced.
     pub arrivals: ArrivalSpec,
+    /// The most requests of an open loop in flight; what is due beyond that is not sent.
+    pub max_concurrency: Option<u32>,
+    /// How often a failed request is tried again.
+    pub retries: u32,
+    /// Which requests are given up on purpose.
+    pub cancel: Option<CancelSpec>,
+    /// The servers that conversations go to in turn, as `scheme://host:port`; with fewer than two,
+    /// requests go where the API says.
+    pub targets: Arc<[String]>,
     /// When the measured part stops starting requests, counted from its begin.
     pub duration: Option<Duration>,
     /// Where the stage's random choices begin.
@@ -49,6 +62,15 @@ pub struct StageSpec {
     pub settlers: u32,
     /// Whether prompts and outputs go into the records.
     pub keep_texts: bool,
+}
+
+/// Requests that the client gives up on purpose, as impatient users do.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CancelSpec {
+    /// The share of the requests, from 0 to 1.
+    pub rate: f64,
+    /// How long after it was sent a request is given up.
+    pub after: Duration,
 }
 
 /// Makes each worker's transport, on the worker's own thread.
@@ -97,9 +119,11 @@ const READY: std::ops::RangeInclusive<usize> = 16..=2048;
 /// than a request failed, what.
 pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (StageEnd, Option<EngineError>) {
     let Parts { dataset, api, counter, transport, events, clock, next_id, secrets } = parts;
-    let slots = spec.header.parallel.unwrap_or(1).max(1);
-    let workers = spec.workers.clamp(1, slots);
-    let ready = (slots as usize * READY_PER_SLOT).clamp(*READY.start(), *READY.end());
+    let slots = spec.header.parallel;
+    let workers = spec.workers.clamp(1, slots.unwrap_or(u32::MAX).max(1));
+    let ready = slots.map_or(*READY.end(), |slots| slots as usize * READY_PER_SLOT);
+    let ready = ready.clamp(*READY.start(), *READY.end());
+    let share = |of: u32, index: u32| of / workers + u32::from(index < of % workers);
     let failure = FirstFailure::default();
 
     let counts = [spec.header.warmup, spec.header.number];
@@ -113,7 +137,7 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
         feeds.push((sender, count));
     }
     let (settled_in, settled_out) = async_channel::bounded(ready);
-    let gates: Vec<Barrier> = phases.iter().map(|_| Barrier::new(workers as usize + 1)).collect();
+    let gates = Gates::new(phases.len());
 
     events.emit(Event::StageStarted(spec.header.clone()));
     let mut preparer = Preparer::new(dataset, api.clone(), spec, next_id);
@@ -123,41 +147,62 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
         counter,
         events: events.clone(),
         keep_texts: spec.keep_texts,
+        may_retry: spec.retries,
         secrets,
     };
-    let mut vitals = Vitals::default();
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let mut vitals = Vitals { cores, ..Vitals::default() };
     let started = std::thread::scope(|scope| {
         let settlers: Vec<_> = (0..spec.settlers.max(1))
-            .map(|_| scope.spawn(|| quietly(|| settler.run(&settled_out))))
+            .filter_map(|index| {
+                let (settler, settled_out) = (&settler, &settled_out);
+                let work = move || {
+                    priority::stand_back(&format!("settler-{index}"));
+                    settler.run(settled_out)
+                };
+                spawn(scope, work, &failure)
+            })
             .collect();
+        if settlers.is_empty() {
+            settled_out.close();
+        }
         let running: Vec<_> = (0..workers)
-            .map(|index| {
+            .filter_map(|index| {
                 let worker = Worker {
                     index,
-                    slots: slots / workers + u32::from(index < slots % workers),
+                    load: match slots {
+                        Some(slots) => WorkerLoad::Slots(share(slots, index)),
+                        None => {
+                            WorkerLoad::Open { most: spec.max_concurrency.map(|most| share(most, index)) }
+                        }
+                    },
+                    may_retry: spec.retries,
                     clock,
                     stop: stop.clone(),
                     settled: settled_in.clone(),
                 };
                 let (gates, phases, failure) = (&gates, &phases, &failure);
-                scope.spawn(move || run_worker(worker, transport, phases, gates, failure))
+                let work = move || run_worker(worker, transport, phases, gates, failure);
+                spawn(scope, work, failure)
             })
             .collect();
         drop(settled_in);
-        let feeder = scope.spawn(|| {
-            let arrivals = (spec.arrivals, spec.seed);
-            if let Err(error) = feed(&mut preparer, feeds, arrivals, stop) {
+        let feeder = || {
+            priority::stand_back("feeder");
+            if let Err(error) = feed(&mut preparer, feeds, spec, stop) {
                 failure.note(EngineError::Dataset(error));
             }
-        });
+        };
+        // Without it, its ends of the queues are gone and the workers find nothing to do.
+        let feeder = spawn(scope, feeder, &failure);
 
         let mut begun = (clock.now(), process_cpu());
-        for (phase, gate) in phases.iter().zip(&gates) {
+        for (index, phase) in phases.iter().enumerate() {
             wait_until_ready(phase, ready, stop);
             begun = (clock.now(), process_cpu());
             // It is set once, here, before any worker can look.
             let _ = phase.start.set(begun.0);
-            gate.wait();
+            gates.open(index, running.len());
         }
         for worker in running {
             match worker.join() {
@@ -170,7 +215,9 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
         for phase in &phases {
             phase.prepared.close();
         }
-        let _ = feeder.join();
+        if feeder.is_some_and(|feeder| feeder.join().is_err()) {
+            failure.note(EngineError::System("the thread that prepares requests panicked".into()));
+        }
         for settler in settlers {
             let seen: Settled = settler.join().unwrap_or_default();
             vitals.requests += seen.requests;
@@ -221,16 +268,29 @@ impl FirstFailure {
     }
 }
 
+/// Starts a thread; if the system has none to give, that is noted and the stage is run without it.
+fn spawn<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    work: impl FnOnce() -> T + Send + 'scope,
+    failure: &FirstFailure,
+) -> Option<ScopedJoinHandle<'scope, T>> {
+    Builder::new()
+        .spawn_scoped(scope, work)
+        .map_err(|error| failure.note(EngineError::System(format!("a thread ({error})"))))
+        .ok()
+}
+
 fn run_worker(
     worker: Worker,
     transport: &TransportFactory,
     phases: &[Phase],
-    gates: &[Barrier],
+    gates: &Gates,
     failure: &FirstFailure,
 ) -> Option<health::WorkerReport> {
+    priority::come_first(&format!("worker-{}", worker.index));
     let mut passed = 0;
     let mut enter = |index: usize| {
-        gates[index].wait();
+        gates.enter(index);
         passed = index + 1;
     };
     let result = match transport() {
@@ -240,9 +300,7 @@ fn run_worker(
         Err(error) => Err(EngineError::Transport(error)),
     };
     // Nobody may be left waiting at a gate for a worker that gave up.
-    for gate in &gates[passed..] {
-        gate.wait();
-    }
+    gates.leave(passed);
     result.map_err(|error| failure.note(error)).ok()
 }
 
@@ -250,12 +308,12 @@ fn run_worker(
 fn feed(
     preparer: &mut Preparer<'_>,
     feeds: Vec<(Sender<Prepared>, u64)>,
-    (arrivals, seed): (ArrivalSpec, u64),
+    spec: &StageSpec,
     stop: &StopSignal,
 ) -> Result<(), PartError> {
     let last = feeds.len() - 1;
     for (index, (queue, count)) in feeds.into_iter().enumerate() {
-        let mut schedule = Schedule::new(arrivals, seed.wrapping_add(index as u64));
+        let mut schedule = Schedule::new(&spec.arrivals, spec.seed.wrapping_add(index as u64));
         for made in 0..count {
             if stop.draining() {
                 return Ok(());
@@ -274,14 +332,6 @@ fn wait_until_ready(phase: &Phase, ready: usize, stop: &StopSignal) {
     while phase.prepared.len() < ready && !phase.prepared.is_closed() && !stop.draining() {
         std::thread::sleep(Duration::from_millis(1));
     }
-}
-
-/// Does work at a lower priority than the workers', so that parsing yields to reading.
-fn quietly<T>(work: impl FnOnce() -> T) -> T {
-    // SAFETY: a plain system call; on Linux it concerns the calling thread alone. Where it is
-    // refused, the priority stays as it was.
-    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 5) };
-    work()
 }
 
 #[cfg(test)]

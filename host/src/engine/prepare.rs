@@ -3,9 +3,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::StageSpec;
-use super::schedule::Schedule;
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use super::schedule::{ArrivalSpec, Schedule};
+use super::{CancelSpec, StageSpec};
 use crate::contract::{
     Api, Conversation, Dataset, Failure, FailureKind, HttpRequest, Message, PartError, Prompt, Turn,
     TurnInContext,
@@ -23,6 +27,8 @@ pub(super) struct Prepared {
     pub(super) labels: Vec<(String, String)>,
     /// When it is due, relative to the start of its phase; `None` if it is when a slot takes it.
     pub(super) due: Option<Nanos>,
+    /// How long after it was sent it is given up on purpose.
+    pub(super) cancel_after: Option<Duration>,
     /// What to send, or why that could not be made out.
     pub(super) request: Result<HttpRequest, Failure>,
 }
@@ -33,6 +39,8 @@ pub(super) struct Preparer<'a> {
     shaper: Shaper,
     drawn: VecDeque<Conversation>,
     next_id: &'a mut u64,
+    recorded_arrivals: bool,
+    cancel: Option<(CancelSpec, Xoshiro256PlusPlus)>,
 }
 
 /// Turns → requests. Cloned into whoever makes a conversation's next turn.
@@ -44,7 +52,12 @@ pub(super) struct Shaper {
     pub(super) api_name: Arc<str>,
     pub(super) dataset_name: Arc<str>,
     pub(super) model: Arc<str>,
+    /// The servers that requests go to in turn; with one or none, requests go where the API says.
+    pub(super) targets: Arc<[String]>,
 }
+
+/// Sets the draws about cancelling apart from the others that begin at the stage's seed.
+const CANCEL_STREAM: u64 = 0x5ca1_ab1e;
 
 /// How many conversations are asked for at a time: enough to make a plugin's call worth its cost.
 const BATCH: usize = 16;
@@ -62,9 +75,18 @@ impl<'a> Preparer<'a> {
             api_name: api.name().into(),
             dataset_name: dataset.name().into(),
             model: spec.model.clone(),
+            targets: spec.targets.clone(),
             api,
         };
-        Preparer { dataset, shaper, drawn: VecDeque::new(), next_id }
+        let random = Xoshiro256PlusPlus::seed_from_u64(spec.seed ^ CANCEL_STREAM);
+        Preparer {
+            dataset,
+            shaper,
+            drawn: VecDeque::new(),
+            next_id,
+            recorded_arrivals: spec.arrivals == ArrivalSpec::Recorded,
+            cancel: spec.cancel.map(|cancel| (cancel, random)),
+        }
     }
 
     pub(super) fn shaper(&self) -> Shaper {
@@ -81,6 +103,7 @@ impl<'a> Preparer<'a> {
         let conversation = self.draw(remaining)?;
         let number = *self.next_id;
         *self.next_id += 1;
+        let arrival_ms = conversation.arrival_ms;
         let mut rest = VecDeque::from(conversation.turns);
         let Some(turn) = rest.pop_front() else {
             return Err(PartError::InvalidData(format!(
@@ -97,7 +120,20 @@ impl<'a> Preparer<'a> {
             turn,
         };
         let mut prepared = self.shaper.prepare(context, rest, conversation.labels, warmup);
-        prepared.due = schedule.next_due();
+        prepared.due = if self.recorded_arrivals {
+            let arrival_ms = arrival_ms.ok_or_else(|| {
+                PartError::InvalidData(format!(
+                    "the dataset \"{}\" does not say when its conversations arrive; give --rate",
+                    self.shaper.dataset_name
+                ))
+            })?;
+            Some(Nanos::from_ms(arrival_ms))
+        } else {
+            schedule.next_due()
+        };
+        prepared.cancel_after = self.cancel.as_mut().and_then(|(cancel, random)| {
+            random.random_bool(cancel.rate.clamp(0.0, 1.0)).then_some(cancel.after)
+        });
         Ok(prepared)
     }
 
@@ -130,14 +166,22 @@ impl Shaper {
         labels: Vec<(String, String)>,
         warmup: bool,
     ) -> Prepared {
-        let request =
-            self.api.shape(&turn).map(|request| with_context_headers(request, &turn)).map_err(|error| {
-                let kind = match error {
-                    PartError::Internal(_) => FailureKind::Plugin,
-                    _ => FailureKind::Shape,
-                };
-                Failure::new(kind, error.to_string())
-            });
+        let mut labels = labels;
+        let shaped = self.api.shape(&turn).map(|mut request| {
+            if let Some(target) = self.target(&turn.conversation_id) {
+                aim(&mut request, target);
+                labels.retain(|(name, _)| name != "target");
+                labels.push(("target".to_string(), target.to_string()));
+            }
+            with_context_headers(request, &turn)
+        });
+        let request = shaped.map_err(|error| {
+            let kind = match error {
+                PartError::Internal(_) => FailureKind::Plugin,
+                _ => FailureKind::Shape,
+            };
+            Failure::new(kind, error.to_string())
+        });
         let user_turns = turn.history.iter().filter(|message| message.role == "user").count() as u32;
         let key = RequestKey {
             run_id: self.run_id.clone(),
@@ -152,7 +196,26 @@ impl Shaper {
             model: self.model.clone(),
             warmup,
         };
-        Prepared { key, turn, rest, labels, due: None, request }
+        Prepared { key, turn, rest, labels, due: None, cancel_after: None, request }
+    }
+
+    /// Which of several servers a conversation goes to: always the same one, so that its cache helps.
+    fn target(&self, conversation_id: &str) -> Option<&str> {
+        if self.targets.len() < 2 {
+            return None;
+        }
+        let number: u64 = conversation_id.parse().unwrap_or_else(|_| {
+            conversation_id.bytes().fold(0, |hash, byte| hash * 31 % 0xffff_fffb + u64::from(byte))
+        });
+        self.targets.get((number % self.targets.len() as u64) as usize).map(String::as_str)
+    }
+
+    /// The next attempt at a request that failed.
+    pub(super) fn retry(&self, failed: Prepared) -> Prepared {
+        let mut again = failed;
+        again.key.attempt += 1;
+        again.due = None;
+        again
     }
 
     /// The turn after `done`, with the server's `answer` in its history.
@@ -177,6 +240,13 @@ impl Shaper {
         };
         Some(self.prepare(context, rest, labels, key.warmup))
     }
+}
+
+/// Sends the request to the server at `origin` (`http://host:port`) instead of the one it names.
+fn aim(request: &mut HttpRequest, origin: &str) {
+    let Some((_, rest)) = request.url.split_once("://") else { return };
+    let path = rest.find('/').map_or("", |slash| &rest[slash..]);
+    request.url = format!("{origin}{path}");
 }
 
 /// Adds the turn's own headers, less those that concern a connection and not a request, and the

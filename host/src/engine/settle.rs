@@ -1,6 +1,7 @@
 //! What an exchange meant: off the reading path, a timeline is framed, parsed and counted, and
 //! becomes a record.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use async_channel::Receiver;
@@ -23,6 +24,8 @@ pub(super) struct Settler {
     pub(super) counter: Option<Arc<dyn TokenCounter>>,
     pub(super) events: EventSender,
     pub(super) keep_texts: bool,
+    /// How often a failed request is tried again.
+    pub(super) may_retry: u32,
     /// Texts that must not appear in a record: keys and tokens.
     pub(super) secrets: Arc<Vec<String>>,
 }
@@ -39,7 +42,15 @@ impl Settler {
     pub(super) fn run(&self, queue: &Receiver<Exchanged>) -> Settled {
         let mut seen = Settled::default();
         while let Ok(exchanged) = queue.recv_blocking() {
-            let record = self.settle(exchanged);
+            let request_id = exchanged.prepared.key.request_id.clone();
+            let settled = catch_unwind(AssertUnwindSafe(|| self.settle(exchanged)));
+            let Ok(record) = settled else {
+                let text = format!(
+                    "the reply to {request_id} made tickrate panic and is not in the records; please report it"
+                );
+                self.events.emit(Event::Warned(text));
+                continue;
+            };
             if !record.key.warmup {
                 seen.requests += 1;
                 seen.succeeded += u64::from(record.ok());
@@ -87,7 +98,13 @@ impl Settler {
         };
         let record = RequestRecord::new(prepared.key.clone(), worker, wire, meaning);
         if let Some(next_turn) = next_turn {
-            let next = if record.ok() { self.shaper.next_turn(prepared, answer) } else { None };
+            let next = if record.ok() {
+                self.shaper.next_turn(prepared, answer)
+            } else if record.key.attempt <= self.may_retry && is_worth_a_retry(&record) {
+                Some(self.shaper.retry(prepared))
+            } else {
+                None
+            };
             // A slot that is gone wants no further turn.
             let _ = next_turn.send(next);
         }
@@ -100,8 +117,9 @@ impl Settler {
         let failed = outcome.failure.is_some();
         let counter = self.counter.as_deref();
         let output = usage.output_tokens.or_else(|| {
-            // What a failed request produced counts as well, if it produced anything.
-            (!failed || !outcome.text.is_empty()).then(|| counter?.count_text(&outcome.text).ok()).flatten()
+            // What a failed request produced counts as well. No output is nothing to count: it may
+            // be that none was asked for.
+            (!outcome.text.is_empty()).then(|| counter?.count_text(&outcome.text).ok()).flatten()
         });
         let input = usage
             .input_tokens
@@ -150,6 +168,24 @@ impl Settler {
         self.secrets
             .iter()
             .fold(message.to_string(), |text, secret| text.replace(secret.as_str(), "[redacted]"))
+    }
+}
+
+/// Whether another attempt may end better: the network or the load failed, not what was asked.
+fn is_worth_a_retry(record: &RequestRecord) -> bool {
+    let overloaded = record.status.is_some_and(|status| status == 429 || status >= 500);
+    match record.failure.as_ref().map(|failure| failure.kind) {
+        Some(FailureKind::HttpStatus) => overloaded,
+        Some(
+            FailureKind::Connect
+            | FailureKind::ConnectTimeout
+            | FailureKind::ReadTimeout
+            | FailureKind::TotalTimeout
+            | FailureKind::Truncated
+            | FailureKind::StreamError
+            | FailureKind::EmptyReply,
+        ) => true,
+        _ => false,
     }
 }
 

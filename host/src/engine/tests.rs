@@ -1,17 +1,20 @@
 //! The engine on a fake server and a fake dataset: what it sends when, and what it makes of it.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use bytes::Bytes;
 
+use super::schedule::{RateProfile, Spacing};
 use super::*;
 use crate::contract::{
     AbortSignal, Conversation, Ending, ExchangeFuture, FailureKind, Framing, HttpRequest, Mark, Message,
     Outcome, OutputFrame, OutputKind, Prompt, Reply, Timeline, Turn, TurnInContext, Usage,
 };
 use crate::record::RequestRecord;
+
+mod claims;
 
 /// A dataset of numbered prompts, each a conversation of some turns.
 struct Numbers {
@@ -146,6 +149,12 @@ struct Stage {
     warmup: u64,
     workers: u32,
     rate: Option<f64>,
+    open_loop: bool,
+    max_concurrency: Option<u32>,
+    retries: u32,
+    cancel: Option<CancelSpec>,
+    outputs_take: Duration,
+    transport_fails: bool,
     duration: Option<Duration>,
     switch: Option<(StopSwitch, StopSignal)>,
 }
@@ -161,10 +170,20 @@ impl Default for Stage {
             warmup: 0,
             workers: 2,
             rate: None,
+            open_loop: false,
+            max_concurrency: None,
+            retries: 0,
+            cancel: None,
+            outputs_take: Duration::ZERO,
+            transport_fails: false,
             duration: None,
             switch: None,
         }
     }
+}
+
+fn poisson(rate_rps: f64) -> ArrivalSpec {
+    ArrivalSpec::Paced { spacing: Spacing::Poisson, rate: RateProfile::constant(rate_rps) }
 }
 
 /// What came of a stage.
@@ -178,13 +197,26 @@ struct Ran {
 
 impl Stage {
     fn run(mut self) -> Ran {
-        let (queue, events) = sync_channel(10_000);
+        // The engine tells its events to a queue of one, so that a slow reader holds it up at once.
+        let (queue, slowly) = sync_channel(1);
+        let (kept, events) = sync_channel(10_000);
+        let outputs_take = self.outputs_take;
+        let outputs = std::thread::spawn(move || {
+            for event in slowly {
+                std::thread::sleep(outputs_take);
+                kept.send(event).unwrap();
+            }
+        });
         let clock = Clock::start();
         let (in_flight, most) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
         let bodies = Arc::new(Mutex::new(Vec::new()));
         let (most_seen, bodies_seen) = (most.clone(), bodies.clone());
         let takes = self.takes;
+        let fails = self.transport_fails;
         let transport = move || -> Result<Box<dyn Transport>, String> {
+            if fails {
+                return Err("no certificates".into());
+            }
             Ok(Box::new(Echo {
                 clock,
                 takes,
@@ -196,17 +228,22 @@ impl Stage {
         let header = StageHeader {
             index: 0,
             name: "parallel_1_number_3".into(),
-            parallel: Some(self.parallel),
+            parallel: (!self.open_loop).then_some(self.parallel),
             rate_rps: self.rate,
             number: self.number,
             warmup: self.warmup,
+            goodput: Vec::new(),
             folder: "nowhere".into(),
         };
         let spec = StageSpec {
             run_id: "run".into(),
             model: "model".into(),
             header: Arc::new(header),
-            arrivals: self.rate.map_or(ArrivalSpec::Unpaced, |rate_rps| ArrivalSpec::Poisson { rate_rps }),
+            arrivals: self.rate.map_or(ArrivalSpec::Unpaced, poisson),
+            max_concurrency: self.max_concurrency,
+            retries: self.retries,
+            cancel: self.cancel,
+            targets: Arc::new([]),
             duration: self.duration,
             seed: 7,
             workers: self.workers,
@@ -226,6 +263,7 @@ impl Stage {
         };
         let (_kept, stop) = self.switch.unwrap_or_else(StopSwitch::new);
         let (end, failed) = run_stage(parts, &spec, &stop);
+        outputs.join().unwrap();
         let bodies = bodies_seen.lock().unwrap().clone();
         Ran {
             records: records(&events),
@@ -247,188 +285,4 @@ fn records(events: &Receiver<Event>) -> Vec<RequestRecord> {
             other => panic!("unexpected {other:?}"),
         })
         .collect()
-}
-
-#[test]
-fn a_closed_loop_makes_every_request_and_never_more_at_a_time_than_asked() {
-    let ran = Stage { parallel: 5, number: 42, warmup: 3, workers: 3, ..Stage::default() }.run();
-    assert_eq!(ran.records.len(), 45);
-    assert_eq!(ran.records.iter().filter(|record| record.key.warmup).count(), 3);
-    assert_eq!(ran.most_in_flight, 5);
-    assert_eq!((ran.end.settled, ran.end.reason), (42, StopReason::Count));
-    let mut ids: Vec<&str> = ran.records.iter().map(|record| record.key.request_id.as_str()).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    assert_eq!(ids.len(), 45, "request ids are unique");
-    let workers: std::collections::HashSet<u32> = ran.records.iter().map(|record| record.worker).collect();
-    assert_eq!(workers.len(), 3, "all workers take part");
-}
-
-#[test]
-fn the_warmup_is_over_before_the_measurement_begins() {
-    let ran = Stage { parallel: 4, number: 8, warmup: 6, ..Stage::default() }.run();
-    let (warm, measured): (Vec<_>, Vec<_>) = ran.records.iter().partition(|record| record.key.warmup);
-    let warm_end = warm.iter().map(|record| record.closed).max().unwrap();
-    assert!(measured.iter().all(|record| record.sent.unwrap() >= warm_end));
-}
-
-#[test]
-fn a_turn_that_cannot_be_shaped_is_a_failed_record_and_nothing_more() {
-    let api = Bytewise { refuses: Some("question 3."), ..Bytewise::default() };
-    let ran = Stage { api, number: 6, ..Stage::default() }.run();
-    let failed: Vec<_> = ran.records.iter().filter(|record| !record.ok()).collect();
-    assert_eq!(failed.len(), 1);
-    assert_eq!(failed[0].failure.as_ref().unwrap().kind, FailureKind::Shape);
-    assert_eq!(failed[0].failure.as_ref().unwrap().message, "number 3 is not asked; leave it out");
-    assert_eq!(failed[0].sent, None);
-    assert_eq!((ran.end.settled, ran.end.succeeded), (6, 5));
-    assert_eq!(ran.bodies.len(), 5);
-}
-
-#[test]
-fn a_dataset_that_breaks_ends_the_stage_and_loses_no_record() {
-    let dataset = Numbers { breaks_after: 2, ..Numbers::of_turns(1) };
-    let ran = Stage { dataset, number: 50, ..Stage::default() }.run();
-    assert_eq!(ran.end.reason, StopReason::Failed);
-    assert_eq!(ran.failed.unwrap().to_string(), "line 7 is broken; mend it");
-    assert_eq!(ran.records.len() as u64, ran.end.settled);
-}
-
-#[test]
-fn a_conversation_keeps_its_slot_and_sees_the_servers_replies() {
-    let ran = Stage { dataset: Numbers::of_turns(3), number: 2, ..Stage::default() }.run();
-    assert_eq!(ran.records.len(), 6);
-    let turns: Vec<(u32, u32)> =
-        ran.records.iter().map(|record| (record.key.turn, record.key.input_turns)).collect();
-    assert_eq!(turns, [(0, 1), (1, 2), (2, 3), (0, 1), (1, 2), (2, 3)]);
-    let third = &ran.bodies[2];
-    for said in ["question 0.0", "assistant: [Text(\"ab\")]", "question 0.1", "question 0.2"] {
-        assert!(third.contains(said), "{said} is not in {third}");
-    }
-    assert!(ran.records.iter().all(|record| record.labels == [("made".to_string(), "up".to_string())]));
-}
-
-#[test]
-fn paced_requests_are_due_when_the_schedule_says_and_never_sent_before() {
-    let ran = Stage { parallel: 50, number: 40, rate: Some(400.0), ..Stage::default() }.run();
-    let mut schedule = Schedule::new(ArrivalSpec::Poisson { rate_rps: 400.0 }, 8);
-    let expected: Vec<Nanos> = (0..40).map(|_| schedule.next_due().unwrap()).collect();
-    let mut due: Vec<Nanos> =
-        ran.records.iter().map(|record| record.due - Nanos(ran.end.started_ns)).collect();
-    due.sort_unstable();
-    assert_eq!(due, expected);
-    assert!(ran.records.iter().all(|record| record.sent.unwrap() >= record.due));
-}
-
-#[test]
-fn after_its_duration_a_stage_starts_nothing_and_finishes_what_is_in_flight() {
-    let takes = Duration::from_millis(40);
-    let ran =
-        Stage { number: 1000, takes, duration: Some(Duration::from_millis(100)), ..Stage::default() }.run();
-    assert_eq!(ran.end.reason, StopReason::Duration);
-    assert!((1..=3).contains(&ran.end.settled), "{} requests", ran.end.settled);
-    assert!(ran.records.iter().all(RequestRecord::ok));
-}
-
-#[test]
-fn draining_finishes_what_is_in_flight_and_aborting_gives_it_up() {
-    for presses in [1, 2] {
-        let (switch, stop) = StopSwitch::new();
-        let (shadow, _) = StopSwitch::new();
-        let pressing = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(60));
-            for _ in 0..presses {
-                switch.press();
-            }
-            switch
-        });
-        let takes = Duration::from_millis(if presses == 1 { 200 } else { 60_000 });
-        let ran = Stage { number: 10, takes, switch: Some((shadow, stop)), ..Stage::default() }.run();
-        drop(pressing.join().unwrap());
-        assert_eq!(ran.records.len(), 1);
-        let reason = if presses == 1 { StopReason::Interrupted } else { StopReason::Aborted };
-        assert_eq!(ran.end.reason, reason);
-        assert_eq!(ran.records[0].ok(), presses == 1);
-    }
-}
-
-/// The time that parsing takes is nobody's latency, and the stamps are those of the transport.
-#[test]
-fn a_slow_parser_does_not_move_a_timestamp() {
-    let api = Bytewise { parse_takes: Duration::from_millis(50), ..Bytewise::default() };
-    let ran = Stage { api, parallel: 4, number: 8, ..Stage::default() }.run();
-    for record in &ran.records {
-        assert_eq!(record.first_token, record.last_token);
-        assert_eq!(record.completed, record.closed);
-        assert!(record.latency_ms.unwrap() < 50.0, "{:?}", record.latency_ms);
-    }
-}
-
-/// A dataset that is slower than the server: the run says so, and the latency does not.
-#[test]
-fn a_slow_dataset_starves_the_run_and_is_told() {
-    struct Slow(AtomicU64);
-    impl Dataset for Slow {
-        fn name(&self) -> &str {
-            "slow"
-        }
-        fn next(&mut self, _: usize) -> Result<Vec<Conversation>, PartError> {
-            std::thread::sleep(Duration::from_millis(30));
-            let number = self.0.fetch_add(10, Ordering::SeqCst);
-            Ok(vec![Conversation::from(Prompt::Text(format!("{number}")))])
-        }
-        fn rewind(&mut self) -> Result<(), PartError> {
-            Ok(())
-        }
-    }
-    let mut dataset = Slow(AtomicU64::new(100));
-    let (queue, events) = sync_channel(1000);
-    let clock = Clock::start();
-    let transport = move || -> Result<Box<dyn Transport>, String> {
-        Ok(Box::new(Echo {
-            clock,
-            takes: Duration::ZERO,
-            in_flight: Arc::default(),
-            most: Arc::default(),
-            bodies: Arc::default(),
-        }))
-    };
-    let header = StageHeader {
-        index: 0,
-        name: "s".into(),
-        parallel: Some(1),
-        rate_rps: None,
-        number: 40,
-        warmup: 0,
-        folder: "nowhere".into(),
-    };
-    let spec = StageSpec {
-        run_id: "run".into(),
-        model: "model".into(),
-        header: Arc::new(header),
-        arrivals: ArrivalSpec::Unpaced,
-        duration: None,
-        seed: 7,
-        workers: 1,
-        settlers: 1,
-        keep_texts: false,
-    };
-    let parts = Parts {
-        dataset: &mut dataset,
-        api: Arc::new(Bytewise::default()),
-        counter: None,
-        transport: &transport,
-        events: EventSender::new(queue),
-        clock,
-        next_id: &mut 0,
-        secrets: Arc::default(),
-    };
-    let (_switch, stop) = StopSwitch::new();
-    let (end, failed) = run_stage(parts, &spec, &stop);
-    assert!(failed.is_none());
-    assert!(end.health.starved >= 20, "{:?}", end.health);
-    assert!(end.health.client_limited);
-    assert!(end.health.verdict.contains("not ready when they were due"), "{}", end.health.verdict);
-    let records = records(&events);
-    assert_eq!(records.len(), 40);
 }

@@ -5,15 +5,16 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use async_channel::{Receiver, Sender, TryRecvError};
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::{Mutex, oneshot, watch};
 
 use super::health::{LagHistogram, Starved, WorkerReport, thread_cpu, watch_loop};
 use super::prepare::Prepared;
 use super::stop::StopSignal;
 use crate::clock::{Clock, PreciseTimer};
-use crate::contract::{Timeline, Transport};
+use crate::contract::{Ending, Failure, FailureKind, HttpRequest, Timeline, Transport};
 use crate::units::Nanos;
 
 /// A part of a stage that ends before the next one begins: the warm-up, the measurement.
@@ -38,10 +39,21 @@ pub(super) struct Exchanged {
     pub(super) next_turn: Option<oneshot::Sender<Option<Prepared>>>,
 }
 
+/// What decides how many requests a worker has in flight.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum WorkerLoad {
+    /// This many slots, each with one request at a time: a closed loop.
+    Slots(u32),
+    /// The arrivals alone: an open loop; at most so many, if there is a limit.
+    Open { most: Option<u32> },
+}
+
 /// What a worker works with.
 pub(super) struct Worker {
     pub(super) index: u32,
-    pub(super) slots: u32,
+    pub(super) load: WorkerLoad,
+    /// How often a failed request is tried again.
+    pub(super) may_retry: u32,
     pub(super) clock: Clock,
     pub(super) stop: StopSignal,
     pub(super) settled: Sender<Exchanged>,
@@ -87,12 +99,17 @@ async fn run_phase(
     }));
     let loop_lag = Rc::new(RefCell::new(LagHistogram::new()));
     let watch = tokio::task::spawn_local(watch_loop(worker.clock, loop_lag.clone()));
-    let slots: Vec<_> = (0..worker.slots)
-        .map(|_| tokio::task::spawn_local(slot(worker.clone(), transport.clone(), pacer.clone())))
-        .collect();
+    let tasks: Vec<_> = match worker.load {
+        WorkerLoad::Slots(slots) => (0..slots)
+            .map(|_| tokio::task::spawn_local(slot(worker.clone(), transport.clone(), pacer.clone())))
+            .collect(),
+        WorkerLoad::Open { most } => {
+            vec![tokio::task::spawn_local(open_loop(worker.clone(), transport.clone(), pacer.clone(), most))]
+        }
+    };
     let mut failed = None;
-    for slot in slots {
-        let ended = slot.await.map_err(io::Error::other).and_then(|ended| ended);
+    for task in tasks {
+        let ended = task.await.map_err(io::Error::other).and_then(|ended| ended);
         failed = failed.or(ended.err());
     }
     if let Some(error) = failed {
@@ -108,29 +125,69 @@ async fn run_phase(
     Ok(report)
 }
 
-/// One send slot: takes a request when it is due, makes it, hands on what came back, and takes the
-/// next. A conversation stays in its slot until its last turn.
+/// One send slot of a closed loop: takes a request when it is due, makes it, hands on what came
+/// back, and takes the next. A conversation stays in its slot until its last turn.
 async fn slot(worker: Rc<Worker>, transport: Rc<dyn Transport>, pacer: Rc<Mutex<Pacer>>) -> io::Result<()> {
     loop {
         let asked = worker.clock.now();
-        let Some((mut prepared, mut due)) = pacer.lock().await.next(asked).await? else {
+        let Some((prepared, due)) = pacer.lock().await.next(asked).await? else {
             return Ok(());
         };
-        loop {
-            let Some(next) = exchange(&worker, transport.as_ref(), prepared, due).await else {
-                break;
-            };
-            let think = Nanos::from_ms(next.turn.turn.think_time_ms.unwrap_or(0.0).max(0.0));
-            let mut stop = worker.stop.clone();
-            tokio::select! {
-                () = tokio::time::sleep(think.as_duration()) => {}
-                () = stop.drained() => {}
-            }
-            if worker.stop.draining() {
-                break;
-            }
-            (prepared, due) = (next, worker.clock.now());
+        converse(&worker, transport.as_ref(), prepared, due).await;
+    }
+}
+
+/// An open loop: each request is made when it is due, whatever has become of those before it.
+async fn open_loop(
+    worker: Rc<Worker>,
+    transport: Rc<dyn Transport>,
+    pacer: Rc<Mutex<Pacer>>,
+    most: Option<u32>,
+) -> io::Result<()> {
+    let mut in_flight = tokio::task::JoinSet::new();
+    let mut pacer = pacer.lock().await;
+    loop {
+        let asked = worker.clock.now();
+        let Some((prepared, due)) = pacer.next(asked).await? else { break };
+        while in_flight.try_join_next().is_some() {}
+        if most.is_some_and(|most| in_flight.len() >= most as usize) {
+            shed(&worker, prepared, due).await;
+            continue;
         }
+        let (worker, transport) = (worker.clone(), transport.clone());
+        in_flight.spawn_local(async move { converse(&worker, transport.as_ref(), prepared, due).await });
+    }
+    while let Some(ended) = in_flight.join_next().await {
+        ended.map_err(io::Error::other)?;
+    }
+    Ok(())
+}
+
+/// Hands on a request that was due and is not made.
+async fn shed(worker: &Worker, prepared: Prepared, due: Nanos) {
+    let message = "not sent: as many requests as --max-concurrency allows were in flight";
+    let failure = Failure::new(FailureKind::Shed, message);
+    let timeline = Timeline::unsent(worker.clock.now(), failure);
+    let exchanged =
+        Exchanged { prepared, due, worker: worker.index, bytes_out: 0, timeline, next_turn: None };
+    // The queue closes only when the stage is being torn down.
+    let _ = worker.settled.send(exchanged).await;
+}
+
+/// Makes a conversation's requests, one after the other's reply; retries are among them.
+async fn converse(worker: &Worker, transport: &dyn Transport, mut prepared: Prepared, mut due: Nanos) {
+    while let Some(next) = exchange(worker, transport, prepared, due).await {
+        let think_ms = if next.key.attempt > 1 { None } else { next.turn.turn.think_time_ms };
+        let think = Nanos::from_ms(think_ms.unwrap_or(0.0).max(0.0));
+        let mut stop = worker.stop.clone();
+        tokio::select! {
+            () = tokio::time::sleep(think.as_duration()) => {}
+            () = stop.drained() => {}
+        }
+        if worker.stop.draining() {
+            return;
+        }
+        (prepared, due) = (next, worker.clock.now());
     }
 }
 
@@ -145,21 +202,49 @@ async fn exchange(
     let (bytes_out, timeline) = match &prepared.request {
         Ok(request) => {
             let request = request.clone();
-            (request.body.len() as u64, transport.exchange(request, worker.stop.abort_signal()).await)
+            (request.body.len() as u64, send(worker, transport, request, prepared.cancel_after).await)
         }
         Err(failure) => (0, Timeline::unsent(worker.clock.now(), failure.clone())),
     };
-    let (next_turn, answer) = match prepared.rest.is_empty() {
-        true => (None, None),
-        false => {
-            let (sender, receiver) = oneshot::channel();
-            (Some(sender), Some(receiver))
-        }
-    };
+    let may_go_on = !prepared.rest.is_empty() || prepared.key.attempt <= worker.may_retry;
+    let (next_turn, answer) = may_go_on.then(oneshot::channel).unzip();
     let exchanged = Exchanged { prepared, due, worker: worker.index, bytes_out, timeline, next_turn };
     // The queue closes only when the stage is being torn down; then nobody wants the rest.
     worker.settled.send(exchanged).await.ok()?;
     answer?.await.ok().flatten()
+}
+
+/// Sends a request, and gives it up after a while if that is asked for.
+async fn send(
+    worker: &Worker,
+    transport: &dyn Transport,
+    request: HttpRequest,
+    cancel_after: Option<Duration>,
+) -> Timeline {
+    let Some(after) = cancel_after else {
+        return transport.exchange(request, worker.stop.abort_signal()).await;
+    };
+    let (give_up, given_up) = watch::channel(false);
+    let mut abort = worker.stop.abort_signal();
+    let mut exchange = transport.exchange(request, given_up);
+    let mut cancelled = false;
+    let mut timeline = tokio::select! {
+        timeline = &mut exchange => return timeline,
+        () = tokio::time::sleep(after) => {
+            cancelled = true;
+            give_up.send_replace(true);
+            exchange.await
+        }
+        Ok(_) = abort.wait_for(|&abort| abort) => {
+            give_up.send_replace(true);
+            exchange.await
+        }
+    };
+    if cancelled && timeline.ending != Ending::Complete {
+        let message = format!("given up after {} ms, as --cancel-rate asks", after.as_millis());
+        timeline.ending = Ending::Failed(Failure::new(FailureKind::Cancelled, message));
+    }
+    timeline
 }
 
 /// Hands out requests in the order they are due. The slots of a worker take turns at it, so one

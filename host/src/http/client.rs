@@ -40,6 +40,18 @@ pub struct HttpSpec {
     pub headers: Vec<(String, String)>,
     /// The largest body of a reply that is read, in bytes.
     pub max_reply_bytes: usize,
+    /// Whether there may be `https://` on the way. The system's certificates, some hundred files, are
+    /// read only then.
+    pub tls: bool,
+}
+
+impl HttpSpec {
+    /// Whether TLS may be needed to reach `url`: for itself, or for a proxy that the environment names.
+    pub fn needs_tls(url: &str) -> bool {
+        let secure = |url: &str| !url.trim_start().to_ascii_lowercase().starts_with("http://");
+        let proxies = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+        secure(url) || proxies.iter().filter_map(|name| std::env::var(name).ok()).any(|proxy| secure(&proxy))
+    }
 }
 
 impl Default for HttpSpec {
@@ -50,6 +62,7 @@ impl Default for HttpSpec {
             total_timeout: None,
             headers: Vec::new(),
             max_reply_bytes: 256 << 20,
+            tls: true,
         }
     }
 }
@@ -67,6 +80,10 @@ pub enum TransportError {
     #[error("the HTTP client cannot be set up: {0}; check the proxy variables and the system's certificates")]
     Setup(String),
 }
+
+/// How many connections that were closed a moment ago a request may meet before it fails. The pool
+/// takes out those that it knows of; only one that was just used can still be in it.
+const MOST_CLOSED: usize = 8;
 
 /// A [`Transport`] with a pool of connections of its own.
 #[derive(Debug)]
@@ -99,6 +116,9 @@ impl HttpTransport {
         if let Some(timeout) = spec.connect_timeout {
             builder = builder.connect_timeout(timeout);
         }
+        if !spec.tls {
+            builder = builder.tls_certs_only([]);
+        }
         let client =
             builder.build().map_err(|error| TransportError::Setup(error.without_url().to_string()))?;
         Ok(HttpTransport {
@@ -112,13 +132,13 @@ impl HttpTransport {
         })
     }
 
-    fn build(&self, request: HttpRequest) -> Result<(reqwest::Request, SentStamp), Failure> {
+    fn build(&self, request: &HttpRequest) -> Result<(reqwest::Request, SentStamp), Failure> {
         let shape = |message: String| Failure::new(FailureKind::Shape, message);
         let method = reqwest::Method::from_bytes(request.method.as_bytes())
             .map_err(|_| shape(format!("\"{}\" is not an HTTP method", request.method)))?;
         let url = reqwest::Url::parse(&request.url)
             .map_err(|error| shape(format!("the URL cannot be used: {error}; correct --url")))?;
-        let (body, sent) = StampedBody::new(request.body, self.clock);
+        let (body, sent) = StampedBody::new(request.body.clone(), self.clock);
         let mut headers = header_map(&request.headers).map_err(|error| shape(error.to_string()))?;
         for (name, value) in &self.headers {
             headers.insert(name.clone(), value.clone());
@@ -132,19 +152,29 @@ impl HttpTransport {
     async fn run(&self, request: HttpRequest, abort: AbortSignal) -> Timeline {
         let framing = request.framing;
         let handed = self.clock.now();
-        let (request, sent) = match self.build(request) {
-            Ok(built) => built,
-            Err(failure) => return Timeline::unsent(handed, failure),
-        };
         let mut watch = Watch::new(abort, self.total_timeout, self.read_timeout);
         let mut timeline = Timeline::unsent(handed, Failure::new(FailureKind::Interrupted, ""));
-        let head = {
-            let mut reply = pin!(self.client.execute(request));
-            poll_fn(|cx| match reply.as_mut().poll(cx) {
-                Poll::Ready(result) => Poll::Ready(result.map_err(failure::of_request)),
+        // A connection that was used before may turn out to be closed; then another one is taken.
+        let mut tries_left = self.seen.borrow().len().min(MOST_CLOSED);
+        let (head, sent) = loop {
+            let (built, sent) = match self.build(&request) {
+                Ok(built) => built,
+                Err(failure) => return Timeline::unsent(handed, failure),
+            };
+            let mut again = false;
+            let mut reply = pin!(self.client.execute(built));
+            let head = poll_fn(|cx| match reply.as_mut().poll(cx) {
+                Poll::Ready(result) => Poll::Ready(result.map_err(|error| {
+                    again = tries_left > 0 && failure::is_unanswered(&error);
+                    failure::of_request(error)
+                })),
                 Poll::Pending => watch.poll_failure(cx).map(Err),
             })
-            .await
+            .await;
+            if !again {
+                break (head, sent);
+            }
+            tries_left -= 1;
         };
         let now = self.clock.now();
         timeline.sent = sent.get();
@@ -169,6 +199,8 @@ impl HttpTransport {
             .map(|info| !self.seen.borrow_mut().insert(info.local_addr()));
         timeline.ending = self.read_body(reply, watch, &mut timeline).await;
         timeline.completed = self.clock.now();
+        // The connection's own task takes it back into the pool, before the next request looks there.
+        tokio::task::yield_now().await;
         timeline
     }
 

@@ -31,13 +31,20 @@ pub(super) fn of_body(error: &(dyn Error + 'static)) -> Failure {
     of_connection(error, "in the middle of the reply")
 }
 
+/// Whether the connection was at its end before a byte of the reply had come. Where it had been used
+/// before, the server gave it up between two requests, as it may, and has not seen this one.
+pub(super) fn is_unanswered(error: &reqwest::Error) -> bool {
+    find_hyper(error).is_some_and(hyper::Error::is_incomplete_message)
+}
+
 fn of_connection(error: &(dyn Error + 'static), when: &str) -> Failure {
-    let kind = if find_io(error).is_some_and(|io| io.kind() == io::ErrorKind::InvalidData) {
-        FailureKind::InvalidReply
-    } else {
-        FailureKind::Truncated
-    };
-    Failure::new(kind, format!("the server closed the connection {when}: {}", root(error)))
+    let invalid = find_io(error).is_some_and(|io| io.kind() == io::ErrorKind::InvalidData);
+    if invalid || find_hyper(error).is_some_and(hyper::Error::is_parse) {
+        let message = format!("what the server sends is not valid HTTP: {}", root(error));
+        return Failure::new(FailureKind::InvalidReply, message);
+    }
+    let message = format!("the server closed the connection {when}: {}", root(error));
+    Failure::new(FailureKind::Truncated, message)
 }
 
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
@@ -49,18 +56,20 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
     })
 }
 
+fn find_hyper<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a hyper::Error> {
+    chain(error).find_map(|error| error.downcast_ref::<hyper::Error>())
+}
+
 fn find_io<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
     chain(error).find_map(|error| error.downcast_ref::<io::Error>())
 }
 
-/// Whether a TLS error is among the causes. An `io::Error` hides the one it wraps from its chain.
+/// Whether a TLS error is among the causes. An `io::Error` hides the one it wraps from its chain, and
+/// they come wrapped in each other.
 fn concerns_tls(error: &(dyn Error + 'static)) -> bool {
     chain(error).any(|error| {
-        error.is::<rustls::Error>()
-            || error
-                .downcast_ref::<io::Error>()
-                .and_then(io::Error::get_ref)
-                .is_some_and(|inner| inner.is::<rustls::Error>())
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        error.is::<rustls::Error>() || wrapped.is_some_and(|inner| concerns_tls(inner))
     })
 }
 

@@ -8,13 +8,12 @@ mod summary;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
 
 pub use samples::{Distribution, Samples};
 pub use summary::{Figure, PERCENTILES, Percentile, Section, StageSummary};
 
 use crate::contract::FailureKind;
-use crate::record::{ClientHealth, RequestRecord, StageHeader, TokenSource};
+use crate::record::{ClientHealth, GoodputTarget, RequestRecord, StageHeader, TokenSource};
 use crate::units::Nanos;
 
 /// Collects the records of one stage. Its memory does not grow with the number of records.
@@ -22,6 +21,8 @@ use crate::units::Nanos;
 pub struct StageAccumulator {
     total: u64,
     succeeded: u64,
+    goodput: Vec<GoodputTarget>,
+    good: u64,
     failures: BTreeMap<FailureKind, FailureCount>,
     first_start: Option<Nanos>,
     last_completed: Option<Nanos>,
@@ -61,6 +62,8 @@ pub enum Metric {
     InputTokens,
     /// Tokens generated.
     OutputTokens,
+    /// Input ÷ latency, of requests that ask for no output.
+    InputTps,
     /// Output ÷ latency.
     OutputTps,
     /// (Input + output) ÷ latency.
@@ -69,6 +72,10 @@ pub enum Metric {
     DecodeTps,
     /// TTFT without the reasoning before the answer.
     FirstAnswer,
+    /// TTFT of the first turns of conversations; only where there are later ones.
+    FirstTurnTtft,
+    /// TTFT of the turns after the first.
+    LaterTurnTtft,
     /// TTFT from the moment the request was due.
     TtftFromDue,
     /// Latency from the moment the request was due, in seconds.
@@ -79,18 +86,21 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric, in the order of the percentile table: the baseline's columns first.
-    pub const ALL: [Metric; 14] = [
+    pub const ALL: [Metric; 17] = [
         Metric::Latency,
         Metric::Ttft,
         Metric::Itl,
         Metric::Tpot,
         Metric::InputTokens,
         Metric::OutputTokens,
+        Metric::InputTps,
         Metric::OutputTps,
         Metric::TotalTps,
         Metric::DecodeTps,
         Metric::TimePerToken,
         Metric::FirstAnswer,
+        Metric::FirstTurnTtft,
+        Metric::LaterTurnTtft,
         Metric::TtftFromDue,
         Metric::LatencyFromDue,
         Metric::NormalizedLatency,
@@ -106,10 +116,13 @@ impl Metric {
             Metric::TimePerToken => "Time per token (ms)",
             Metric::InputTokens => "Input tokens",
             Metric::OutputTokens => "Output tokens",
+            Metric::InputTps => "Input (tok/s)",
             Metric::OutputTps => "Output (tok/s)",
             Metric::TotalTps => "Total (tok/s)",
             Metric::DecodeTps => "Decode (tok/s)",
             Metric::FirstAnswer => "First answer (ms)",
+            Metric::FirstTurnTtft => "First-turn TTFT (ms)",
+            Metric::LaterTurnTtft => "Later-turn TTFT (ms)",
             Metric::TtftFromDue => "TTFT from due (ms)",
             Metric::LatencyFromDue => "Latency from due (s)",
             Metric::NormalizedLatency => "Latency per token (ms)",
@@ -150,11 +163,14 @@ impl Mean {
 
 impl StageAccumulator {
     /// An accumulator without records; what is too much for memory goes into files without names
-    /// in `folder`.
-    pub fn new(folder: &Path) -> StageAccumulator {
+    /// in the stage's folder.
+    pub fn new(stage: &StageHeader) -> StageAccumulator {
+        let folder = &stage.folder;
         StageAccumulator {
             total: 0,
             succeeded: 0,
+            goodput: stage.goodput.clone(),
+            good: 0,
             failures: BTreeMap::new(),
             first_start: None,
             last_completed: None,
@@ -188,6 +204,7 @@ impl StageAccumulator {
             return;
         }
         self.succeeded += 1;
+        self.good += u64::from(self.goodput.iter().all(|target| target.is_met_by(record)));
         self.count_tokens(record);
         self.turns.push(f64::from(record.key.input_turns));
         self.several_turns |= record.key.input_turns > 1;
@@ -225,11 +242,14 @@ impl StageAccumulator {
             _ => None,
         };
         let quantiles: Vec<f64> = PERCENTILES.iter().filter_map(|percentile| percentile.quantile()).collect();
-        let distributions = self
+        let mut distributions = self
             .metrics
             .into_iter()
             .map(|samples| samples.distribution(&quantiles))
             .collect::<io::Result<Vec<Option<Distribution>>>>()?;
+        if distributions[Metric::LaterTurnTtft.index()].is_none() {
+            distributions[Metric::FirstTurnTtft.index()] = None;
+        }
         let cache_hit_percent = (self.cached_known && self.input_of_cached > 0)
             .then(|| self.cached_tokens as f64 / self.input_of_cached as f64 * 100.0);
         Ok(StageSummary {
@@ -237,6 +257,7 @@ impl StageAccumulator {
             duration_s,
             total: self.total,
             succeeded: self.succeeded,
+            good: (!self.goodput.is_empty()).then_some(self.good),
             failures: self.failures,
             token_sources: token_sources(self.sources, self.succeeded),
             input_turns: self.turns.value().filter(|_| self.several_turns),
@@ -259,10 +280,13 @@ fn value_of(record: &RequestRecord, metric: Metric) -> Option<f64> {
         Metric::TimePerToken => record.time_per_token_ms,
         Metric::InputTokens => tokens(record.tokens.input),
         Metric::OutputTokens => tokens(record.tokens.output),
+        Metric::InputTps => record.input_tps(),
         Metric::OutputTps => record.output_tps(),
         Metric::TotalTps => record.total_tps(),
         Metric::DecodeTps => record.decode_tps(),
         Metric::FirstAnswer => record.first_answer_ms(),
+        Metric::FirstTurnTtft => record.ttft_ms.filter(|_| record.key.turn == 0),
+        Metric::LaterTurnTtft => record.ttft_ms.filter(|_| record.key.turn > 0),
         Metric::TtftFromDue => record.ttft_from_due_ms(),
         Metric::LatencyFromDue => record.latency_from_due_ms().map(|ms| ms / 1e3),
         Metric::NormalizedLatency => record.normalized_latency_ms(),

@@ -115,6 +115,8 @@ pub struct StageSummary {
     pub total: u64,
     /// Those that succeeded.
     pub succeeded: u64,
+    /// Those that met every goodput target; `None` if there is none.
+    pub good: Option<u64>,
     /// Those that failed, by kind.
     pub failures: BTreeMap<FailureKind, FailureCount>,
     /// Where token counts come from, if not all from the server.
@@ -147,6 +149,17 @@ impl StageSummary {
         Some(self.succeeded as f64 / self.duration_s?)
     }
 
+    /// Requests that met every goodput target ÷ duration.
+    pub fn goodput_rps(&self) -> Option<f64> {
+        Some(self.good? as f64 / self.duration_s?)
+    }
+
+    /// The share of all requests that met every goodput target, in percent.
+    pub fn good_percent(&self) -> Option<f64> {
+        let good = self.good?;
+        (self.total > 0).then(|| good as f64 / self.total as f64 * 100.0)
+    }
+
     /// Output tokens ÷ duration; `None` if no output was counted.
     pub fn output_throughput_tps(&self) -> Option<f64> {
         Some(self.output_tokens()? / self.duration_s?)
@@ -155,6 +168,14 @@ impl StageSummary {
     /// Output tokens of all successful requests.
     pub fn output_tokens(&self) -> Option<f64> {
         Some(self.distribution(Metric::OutputTokens)?.sum())
+    }
+
+    /// Input tokens ÷ duration, of a stage that has no output tokens: one of embeddings or ranks.
+    pub fn input_throughput_tps(&self) -> Option<f64> {
+        match self.output_tokens() {
+            None => Some(self.distribution(Metric::InputTokens)?.sum() / self.duration_s?),
+            Some(_) => None,
+        }
     }
 
     /// (Input + output tokens) ÷ duration; `None` unless both were counted.
@@ -176,6 +197,8 @@ impl StageSummary {
         let rows = [
             (Section::General, "Test Duration (s)", self.duration_s, 4),
             (Section::General, "Req Throughput (req/s)", self.request_throughput_rps(), 4),
+            (Section::General, "Goodput (req/s)", self.goodput_rps(), 4),
+            (Section::General, "Good Requests (%)", self.good_percent(), 2),
             (Section::Latency, "Avg Latency (s)", mean(Metric::Latency), 4),
             (Section::Latency, "TTFT (ms)", mean(Metric::Ttft), 2),
             (Section::Latency, "TPOT (ms)", mean(Metric::Tpot), 2),
@@ -183,9 +206,12 @@ impl StageSummary {
             (Section::Latency, "Time per token (ms)", mean(Metric::TimePerToken), 2),
             (Section::Tokens, "Avg Input Tokens", mean(Metric::InputTokens), 2),
             (Section::Tokens, "Avg Output Tokens", mean(Metric::OutputTokens), 2),
+            (Section::Tokens, "Input Throughput (tok/s)", self.input_throughput_tps(), 2),
             (Section::Tokens, "Output Throughput (tok/s)", self.output_throughput_tps(), 2),
             (Section::Tokens, "Total Throughput (tok/s)", self.total_throughput_tps(), 2),
             (Section::Conversations, "Avg Input Turns", self.input_turns, 2),
+            (Section::Conversations, "First-turn TTFT (ms)", mean(Metric::FirstTurnTtft), 2),
+            (Section::Conversations, "Later-turn TTFT (ms)", mean(Metric::LaterTurnTtft), 2),
             (Section::Conversations, "KV Cache Hit Rate (%)", self.cache_hit_percent, 2),
             (Section::SpeculativeDecoding, "Avg Decoded Tokens/Iter", self.decoded_tokens_per_iter, 2),
             (Section::SpeculativeDecoding, "Spec Decode Acceptance (%)", acceptance, 2),

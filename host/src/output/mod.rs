@@ -23,6 +23,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::priority;
 use crate::record::{Event, EventSender};
 
 /// Why an output could not do its work: one line that names the file and says what to do.
@@ -74,8 +75,11 @@ impl FanOut {
         let sender = EventSender::new(sender);
         let consumed = Arc::new(Consumed::default());
         let counted = consumed.clone();
-        let work = move || fan_out(outputs, &receiver, &counted);
-        let thread = std::thread::Builder::new().name("outputs".into()).spawn(work)?;
+        let thread = std::thread::Builder::new().spawn(move || {
+            // The threads that outputs start stand where this one does.
+            priority::stand_back("outputs");
+            fan_out(outputs, &receiver, &counted)
+        })?;
         let fan_out = FanOut { thread, told: sender.told(), consumed };
         Ok((sender, fan_out))
     }

@@ -225,7 +225,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             store(folder.path(), &records);
             let stored = read_figures(folder.path()).unwrap();
-            let [mut told, mut read] = [(); 2].map(|()| StageAccumulator::new(folder.path()));
+            let [mut told, mut read] = [(); 2].map(|()| StageAccumulator::new(&stored.stage));
             records.iter().for_each(|record| told.push(record));
             stored.records.for_each(|record| read.push(&record.unwrap()));
             let [told, read] = [told, read].map(|figures| figures.finish(&stored.stage, None).unwrap());

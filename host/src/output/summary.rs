@@ -35,7 +35,7 @@ impl Output for Summary {
 
     fn on_event(&mut self, event: &Event) -> Result<(), OutputError> {
         match event {
-            Event::StageStarted(stage) => self.current = Some(StageAccumulator::new(&stage.folder)),
+            Event::StageStarted(stage) => self.current = Some(StageAccumulator::new(stage)),
             Event::RequestSettled(record) => {
                 if let Some(current) = &mut self.current {
                     current.push(record);

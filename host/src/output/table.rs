@@ -93,6 +93,18 @@ pub fn health(health: &ClientHealth) -> String {
     text
 }
 
+/// A table of texts.
+pub fn plain<const COLUMNS: usize>(
+    header: [&str; COLUMNS],
+    rows: impl Iterator<Item = [String; COLUMNS]>,
+) -> String {
+    let mut table = new_table(header);
+    for row in rows {
+        table.add_row(row);
+    }
+    table.to_string()
+}
+
 /// The summary of a whole run: `performance_summary.txt`.
 pub fn run(basic: &BasicInformation, stages: &[StageSummary]) -> String {
     let mut text = String::from("Performance Test Summary Report\n\nBasic Information:\n");

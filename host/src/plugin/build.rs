@@ -1,5 +1,6 @@
-//! Builds plugins written in Rust: crates in, components out.
+//! Builds plugins: crates and projects in, components out.
 
+mod project;
 mod toolchain;
 
 use std::collections::BTreeMap;
@@ -13,18 +14,19 @@ use toolchain::Toolchain;
 /// What is to be built, how, and where to.
 #[derive(Debug, Clone)]
 pub struct BuildSpec {
-    /// Folders of crates, or of workspaces, whose crates of the type `cdylib` are then all built.
+    /// Folders of crates, of workspaces, whose crates of the type `cdylib` are then all built, or
+    /// of projects in other languages, which have a `plugin.json`.
     pub paths: Vec<PathBuf>,
     /// The folder that the components go to; by default `guests` in the target folder.
     pub out: Option<PathBuf>,
-    /// What to build with.
+    /// What to build crates with.
     pub toolchain: Choice,
 }
 
 /// A component that was built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Built {
-    /// The crate's name, with `-`.
+    /// The name of the crate, with `-`, or of the project.
     pub name: String,
     /// The file.
     pub path: PathBuf,
@@ -35,8 +37,10 @@ pub struct Built {
 /// Why nothing was built.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
-    /// The path holds no crate.
-    #[error("\"{0}\" has no Cargo.toml; give the folder of a plugin's crate or of a workspace of them")]
+    /// The path holds no plugin.
+    #[error(
+        "\"{0}\" has no Cargo.toml and no plugin.json; give the folder of a plugin or of a workspace of them"
+    )]
     NoCrate(String),
     /// There is nothing to make a component of.
     #[error(
@@ -52,6 +56,33 @@ pub enum BuildError {
     /// The environment names a toolchain that there is not.
     #[error("TICKRATE_PLUGIN_TOOLCHAIN is \"{0}\"; set it to auto, rustup or debian")]
     UnknownToolchain(String),
+    /// A `plugin.json` does not say what it should.
+    #[error(
+        "cannot read \"{path}\": {reason}; give it \"name\", \"language\" (python or javascript) and \"world\" \
+         (api-plugin, dataset-plugin or plugin)"
+    )]
+    Manifest {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A tool that the language needs is not there.
+    #[error("\"{tool}\" is not installed; get it with: {get}")]
+    Missing {
+        /// The tool.
+        tool: &'static str,
+        /// The command that installs it.
+        get: &'static str,
+    },
+    /// A tool failed; what it had to say is on the standard error stream.
+    #[error("{tool} could not build \"{path}\"; see its messages above and correct the plugin")]
+    Tool {
+        /// The tool.
+        tool: &'static str,
+        /// The project.
+        path: String,
+    },
     /// Cargo failed; what it had to say is on the standard error stream.
     #[error("cargo could not build \"{0}\"; see its messages above and correct the crate")]
     Cargo(String),
@@ -81,25 +112,36 @@ pub enum BuildError {
     },
 }
 
-/// Builds all crates of `spec`, those of one workspace in one call of cargo, and returns the
-/// components sorted by name. Cargo writes its progress to the standard error stream.
+/// Builds all plugins of `spec`, the crates of one workspace in one call of cargo, and returns the
+/// components sorted by name. The tools write their progress to the standard error stream.
 ///
 /// # Errors
-/// If a path holds no crate for a plugin, there is no toolchain, or a crate does not build.
+/// If a path holds no plugin, a tool is not there, or a plugin does not build.
 pub fn build(spec: &BuildSpec) -> Result<Vec<Built>, BuildError> {
-    let toolchain = toolchain::find(spec.toolchain)?;
     let target = target_folder()?;
     let out = spec.out.clone().unwrap_or_else(|| target.join("guests"));
     std::fs::create_dir_all(&out).map_err(|error| file(&out, &error))?;
-    let mut workspaces: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
+    let (mut folders, mut built) = (Vec::new(), Vec::new());
     for path in &spec.paths {
-        let (root, crates) = crates(&toolchain, path)?;
-        workspaces.entry(root).or_default().extend(crates);
+        match project::find(path)? {
+            None => folders.push(path),
+            Some(project) => built.push(write(project.name.clone(), &project::build(&project, path)?, &out)?),
+        }
     }
-    let mut built = Vec::new();
-    for (root, crates) in &workspaces {
-        for (name, module) in compile(&toolchain, root, crates, &target.join("guest-build"))? {
-            built.push(place(name, &module, &out)?);
+    if let Some(missing) = folders.iter().find(|path| !path.join("Cargo.toml").exists()) {
+        return Err(BuildError::NoCrate(missing.display().to_string()));
+    }
+    if !folders.is_empty() {
+        let toolchain = toolchain::find(spec.toolchain)?;
+        let mut workspaces: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
+        for path in folders {
+            let (root, crates) = crates(&toolchain, path)?;
+            workspaces.entry(root).or_default().extend(crates);
+        }
+        for (root, crates) in &workspaces {
+            for (name, module) in compile(&toolchain, root, crates, &target.join("guest-build"))? {
+                built.push(place(name, &module, &out)?);
+            }
         }
     }
     built.sort_by(|a, b| a.name.cmp(&b.name));
@@ -227,9 +269,14 @@ fn place(name: String, module: &Path, out: &Path) -> Result<Built, BuildError> {
             reason: super::error::one_line(&reason),
         })?;
     }
+    write(name, &bytes, out)
+}
+
+/// Puts a component where it belongs; it is there as a whole, or as it was before.
+fn write(name: String, bytes: &[u8], out: &Path) -> Result<Built, BuildError> {
     let path = out.join(format!("{name}.wasm"));
     let unfinished = out.join(format!(".{name}.wasm.{}", std::process::id()));
-    std::fs::write(&unfinished, &bytes)
+    std::fs::write(&unfinished, bytes)
         .and_then(|()| std::fs::rename(&unfinished, &path))
         .map_err(|error| file(&path, &error))?;
     Ok(Built { name, path, bytes: bytes.len() as u64 })
@@ -255,11 +302,9 @@ mod tests {
         let spec = BuildSpec { paths: vec![dir.path().into()], out: None, toolchain: Choice::Auto };
         let toolchain = Toolchain::Rustup;
         let text = crates(&toolchain, &spec.paths[0]).unwrap_err().to_string();
-        assert!(
-            text.ends_with(
-                "has no Cargo.toml; give the folder of a plugin's crate or of a workspace of them"
-            )
-        );
+        assert!(text.ends_with(
+            "has no Cargo.toml and no plugin.json; give the folder of a plugin or of a workspace of them"
+        ));
     }
 
     #[test]

@@ -1,17 +1,23 @@
 //! WASM components as datasets and APIs: found out about, bounded, and handed to the engine as
 //! the same traits that native parts implement. `docs/plugins.md` is for those who write them.
 
+pub mod bench;
 pub mod build;
+pub mod check;
 mod error;
 mod files;
+pub mod inspect;
 mod limits;
 mod options;
 mod part;
 mod pool;
 mod probe;
+pub mod replies;
 mod runtime;
 mod sandbox;
+pub mod scaffold;
 mod v0_1;
+mod wit;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -97,7 +103,9 @@ pub struct Plugin {
     runtime: Runtime,
     path: PathBuf,
     sha256: String,
+    bytes: u64,
     contract: String,
+    exports: Vec<String>,
     imports: Vec<String>,
     info: PluginInfo,
     roles: v0_1::Roles,
@@ -135,9 +143,19 @@ impl Plugin {
         &self.sha256
     }
 
+    /// Size of the file in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// The version of the contract that it was built for: `0.1.0`.
     pub fn contract(&self) -> &str {
         &self.contract
+    }
+
+    /// The interfaces that it exports, sorted.
+    pub fn exports(&self) -> &[String] {
+        &self.exports
     }
 
     /// The interfaces that it imports, in the component's order.

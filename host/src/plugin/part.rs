@@ -20,7 +20,7 @@ use crate::contract::{
 const MOST_INSTANCES: usize = 100;
 
 /// All that a new instance of a plugin needs, kept for as long as instances may be made.
-struct Source {
+pub(super) struct Source {
     pre: InstancePre<Sandbox>,
     limits: Arc<LimitsSpec>,
     seed: Seed,
@@ -28,7 +28,11 @@ struct Source {
 }
 
 impl Source {
-    fn new(
+    /// What instances of `plugin` as `role` are made from.
+    ///
+    /// # Errors
+    /// If it does not have that role, or its schema refuses the options.
+    pub(super) fn new(
         plugin: &Plugin,
         role: Role,
         config: &RunConfig,
@@ -46,6 +50,16 @@ impl Source {
         };
         let limits = Arc::clone(&plugin.runtime.limits);
         Ok(Source { pre: plugin.pre.clone(), limits, seed, config: config.clone() })
+    }
+
+    /// A new instance as an API, opened.
+    pub(super) fn api(&self, exports: &v0_1::ApiExports) -> Result<ApiInstance, CallError> {
+        ApiInstance::new(&self.opening(), exports)
+    }
+
+    /// A new instance as a dataset, opened.
+    pub(super) fn dataset(&self, exports: &v0_1::DatasetExports) -> Result<DatasetInstance, CallError> {
+        DatasetInstance::new(&self.opening(), exports)
     }
 
     fn opening(&self) -> Opening<'_> {
@@ -80,7 +94,7 @@ impl PluginApi {
             let plugin = plugin.name().to_owned();
             return Err(PluginError::Role { plugin, asked: Role::Api, offered: Role::Dataset });
         };
-        let first = ApiInstance::new(&source.opening(), &api).map_err(refused)?;
+        let first = source.api(&api).map_err(refused)?;
         let pool = Pool::new(first, source.limits.instances.min(MOST_INSTANCES));
         Ok(PluginApi { source, api, pool })
     }
@@ -89,7 +103,7 @@ impl PluginApi {
         &self,
         call: impl FnOnce(&mut ApiInstance) -> (Result<R, CallError>, After),
     ) -> Result<R, PartError> {
-        Ok(self.pool.with(|| ApiInstance::new(&self.source.opening(), &self.api), call)?)
+        Ok(self.pool.with(|| self.source.api(&self.api), call)?)
     }
 }
 
@@ -127,7 +141,7 @@ impl PluginDataset {
             let plugin = plugin.name().to_owned();
             return Err(PluginError::Role { plugin, asked: Role::Dataset, offered: Role::Api });
         };
-        let instance = Some(DatasetInstance::new(&source.opening(), &dataset).map_err(refused)?);
+        let instance = Some(source.dataset(&dataset).map_err(refused)?);
         Ok(PluginDataset { source, dataset, instance })
     }
 }
@@ -153,7 +167,7 @@ impl Dataset for PluginDataset {
 
     fn rewind(&mut self) -> Result<(), PartError> {
         self.instance = None;
-        let opened = DatasetInstance::new(&self.source.opening(), &self.dataset).map_err(refused)?;
+        let opened = self.source.dataset(&self.dataset).map_err(refused)?;
         self.instance = Some(opened);
         Ok(())
     }

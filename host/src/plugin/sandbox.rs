@@ -139,11 +139,22 @@ impl Sandbox {
                 self.log("info", line);
             }
             if self.last_words.is_none() {
-                self.last_words = text.lines().find(|line| line.contains("panicked")).map(one_line);
+                self.last_words = last_words(&text).map(one_line);
             }
         }
         self.last_words.take()
     }
+}
+
+/// Why a plugin crashed, in what it wrote: the exception below a traceback of Python, else the line
+/// with a panic of Rust or an uncaught error of JavaScript.
+fn last_words(text: &str) -> Option<&str> {
+    let mut lines = text.lines();
+    let mut exception = None;
+    while lines.any(|line| line.starts_with("Traceback (most recent call last)")) {
+        exception = lines.by_ref().find(|line| !line.starts_with(char::is_whitespace)).or(exception);
+    }
+    exception.or_else(|| text.lines().find(|line| line.contains("panicked") || line.contains("Error: ")))
 }
 
 impl WasiView for Sandbox {
@@ -216,5 +227,21 @@ impl tokio::io::AsyncWrite for Stderr {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_words_say_what_went_wrong() {
+        let python = "Traceback (most recent call last):\n  File \"a.py\", line 1\n    x\nKeyError: 'x'\n\n\
+                      During handling of it:\n\nTraceback (most recent call last):\n  File \"a.py\"\n\
+                      ValueError: no\nthread '<unnamed>' panicked at runtime/src/lib.rs\n";
+        assert_eq!(last_words(python), Some("ValueError: no"));
+        assert_eq!(last_words("hello\nthread panicked at x\n"), Some("thread panicked at x"));
+        assert_eq!(last_words("TypeError: no\n    at f"), Some("TypeError: no"));
+        assert_eq!(last_words("hello\n"), None);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::mpsc::SyncSender;
 
 use serde::{Deserialize, Serialize};
 
-use super::RequestRecord;
+use super::{GoodputTarget, RequestRecord};
 use crate::units::Nanos;
 
 /// What is known of a run before its first request. It holds no secret.
@@ -56,6 +56,9 @@ pub struct StageHeader {
     pub number: u64,
     /// Warm-up requests to make before them.
     pub warmup: u64,
+    /// What makes a request a good one; empty if nobody asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub goodput: Vec<GoodputTarget>,
     /// The stage's own folder.
     #[serde(skip)]
     pub folder: PathBuf,

@@ -2,6 +2,7 @@
 //! concerns a single request. What concerns many is in [`crate::metrics`].
 
 mod event;
+mod goodput;
 
 use std::sync::Arc;
 
@@ -9,6 +10,8 @@ pub use event::{
     ClientHealth, Event, EventSender, LagSummary, PluginIdentity, RunHeader, StageEnd, StageHeader,
     StopReason,
 };
+
+pub use goodput::{GoodputError, GoodputMetric, GoodputTarget};
 
 use crate::contract::{Failure, Framing};
 use crate::units::Nanos;
@@ -155,7 +158,8 @@ pub struct RequestRecord {
     /// of `evalscope perf`.
     pub tpot_ms: Option<f64>,
     /// (Last token − first token) ÷ (output tokens − tokens of the first frame): the time of a token
-    /// that stays right when a frame brings several.
+    /// that stays right when a frame brings several. Where nobody says how many the first frame
+    /// brought, it is taken for as many as a frame brings on average.
     pub time_per_token_ms: Option<f64>,
     /// The intervals between successive frames that carried output.
     pub itl_ms: Vec<f64>,
@@ -289,6 +293,15 @@ impl RequestRecord {
         positive_ratio((self.tokens.input? + self.tokens.output?) as f64, self.latency_ms? / 1e3)
     }
 
+    /// Input tokens ÷ latency, in tokens per second, of a request that asked for no output: one to
+    /// embed or to rank.
+    pub fn input_tps(&self) -> Option<f64> {
+        match self.tokens.output {
+            None => positive_ratio(self.tokens.input? as f64, self.latency_ms? / 1e3),
+            Some(_) => None,
+        }
+    }
+
     /// 1 ÷ TPOT, in tokens per second.
     pub fn decode_tps(&self) -> Option<f64> {
         positive_ratio(1e3, self.tpot_ms?)
@@ -311,11 +324,12 @@ fn tpot_ms(latency_ms: Option<f64>, ttft_ms: Option<f64>, output: Option<u64>) -
 
 fn time_per_token_ms(frames: &[TokenFrame], output: Option<u64>) -> Option<f64> {
     let (first, last) = (frames.first()?, frames.last()?);
-    let after_first = output?.checked_sub(u64::from(first.tokens?))?;
-    if after_first == 0 || frames.len() < 2 {
+    let output = output? as f64;
+    let in_first = first.tokens.map_or(output / frames.len() as f64, f64::from);
+    if frames.len() < 2 || output <= in_first {
         return None;
     }
-    Some((last.at - first.at).as_ms() / after_first as f64)
+    Some((last.at - first.at).as_ms() / (output - in_first))
 }
 
 /// `a / b`, where `b` is something to divide by.
@@ -324,122 +338,4 @@ fn positive_ratio(a: f64, b: f64) -> Option<f64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::contract::FailureKind;
-
-    fn key() -> RequestKey {
-        RequestKey {
-            run_id: "r".into(),
-            stage: "s".into(),
-            request_id: "r-0".into(),
-            attempt: 1,
-            conversation_id: "c".into(),
-            turn: 0,
-            input_turns: 1,
-            api: "a".into(),
-            dataset: "d".into(),
-            model: "m".into(),
-            warmup: false,
-        }
-    }
-
-    fn wire(framing: Framing) -> Wire {
-        Wire {
-            due: Nanos::from_ms(-3.0),
-            sent: Some(Nanos::ZERO),
-            first_byte: Some(Nanos::from_ms(90.0)),
-            closed: Nanos::from_ms(211.0),
-            framing,
-            frames: 6,
-            bytes_in: 1,
-            bytes_out: 1,
-            connection_reused: None,
-            status: Some(200),
-        }
-    }
-
-    fn frame(ms: f64, tokens: u32) -> TokenFrame {
-        TokenFrame { at: Nanos::from_ms(ms), tokens: Some(tokens), answer: true }
-    }
-
-    fn meaning(frames: &[TokenFrame], output: u64) -> Meaning {
-        Meaning {
-            token_frames: frames.to_vec(),
-            tokens: TokenCounts { input: Some(5), output: Some(output), ..TokenCounts::default() },
-            ..Meaning::default()
-        }
-    }
-
-    /// A role-only frame at 100 ms, "A" at 150, "B" at 200, usage at 210 and the end at 211 ms.
-    #[test]
-    fn the_worked_example_gives_the_token_accurate_figures() {
-        let record =
-            RequestRecord::new(key(), 0, wire(Framing::Sse), meaning(&[frame(150.0, 1), frame(200.0, 1)], 2));
-        assert_eq!(record.ttft_ms, Some(150.0));
-        assert_eq!(record.latency_ms, Some(200.0));
-        assert_eq!(record.tpot_ms, Some(50.0));
-        assert_eq!(record.time_per_token_ms, Some(50.0));
-        assert_eq!(record.itl_ms, [50.0]);
-        assert_eq!(record.dispatch_lag_ms, Some(3.0));
-        assert_eq!(record.ttft_from_due_ms(), Some(153.0));
-        assert_eq!(record.latency_from_due_ms(), Some(203.0));
-        assert_eq!(record.decoded_tokens_per_iter(), Some(1.0));
-        assert_eq!(record.output_tps(), Some(10.0));
-        assert_eq!(record.total_tps(), Some(35.0));
-        assert_eq!(record.decode_tps(), Some(20.0));
-        assert_eq!(record.normalized_latency_ms(), Some(100.0));
-    }
-
-    #[test]
-    fn frames_of_several_tokens_do_not_shorten_the_time_per_token() {
-        // 5 ms a token, four tokens a frame: 50, 70, 90 ms.
-        let frames = [frame(50.0, 4), frame(70.0, 4), frame(90.0, 4)];
-        let record = RequestRecord::new(key(), 0, wire(Framing::Sse), meaning(&frames, 12));
-        assert_eq!(record.time_per_token_ms, Some(5.0));
-        assert!(record.tpot_ms.unwrap() < 4.0, "the baseline's formula forgets the first frame's tokens");
-        assert_eq!(record.decoded_tokens_per_iter(), Some(5.5));
-    }
-
-    #[test]
-    fn a_single_token_has_no_time_per_token_and_a_whole_reply_no_ttft() {
-        let record = RequestRecord::new(key(), 0, wire(Framing::Sse), meaning(&[frame(150.0, 1)], 1));
-        assert_eq!((record.tpot_ms, record.time_per_token_ms), (None, None));
-        assert!(record.itl_ms.is_empty());
-        let record = RequestRecord::new(key(), 0, wire(Framing::Whole), meaning(&[frame(150.0, 1)], 9));
-        assert_eq!((record.ttft_ms, record.tpot_ms, record.first_token), (None, None, None));
-        assert_eq!(record.latency_ms, Some(211.0));
-    }
-
-    #[test]
-    fn a_failed_stream_keeps_its_tokens_and_ends_when_it_was_closed() {
-        let mut meaning = meaning(&[frame(150.0, 1), frame(160.0, 1)], 2);
-        meaning.failure = Some(Failure::new(FailureKind::Truncated, "cut"));
-        let record = RequestRecord::new(key(), 0, wire(Framing::Sse), meaning);
-        assert_eq!(record.completed, Nanos::from_ms(211.0));
-        assert_eq!(record.ttft_ms, Some(150.0));
-        assert!(!record.ok());
-    }
-
-    #[test]
-    fn reasoning_comes_before_the_answer() {
-        let mut frames = [frame(100.0, 1), frame(150.0, 1)];
-        frames[0].answer = false;
-        let record = RequestRecord::new(key(), 0, wire(Framing::Sse), meaning(&frames, 2));
-        assert_eq!(record.ttft_ms, Some(100.0));
-        assert_eq!(record.first_answer_ms(), Some(150.0));
-        frames[0].answer = true;
-        let record = RequestRecord::new(key(), 0, wire(Framing::Sse), meaning(&frames, 2));
-        assert_eq!(record.first_answer_ms(), None);
-    }
-
-    #[test]
-    fn what_was_never_sent_has_no_figures() {
-        let mut wire = wire(Framing::Whole);
-        wire.sent = None;
-        let record = RequestRecord::new(key(), 0, wire, Meaning::default());
-        assert_eq!(record.latency_ms, None);
-        assert_eq!(record.latency_from_due_ms(), None);
-        assert_eq!(record.dispatch_lag_ms, None);
-    }
-}
+mod tests;

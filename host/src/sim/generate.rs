@@ -4,11 +4,12 @@ use std::io;
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 
+use super::ask::{Ask, MOST_TOKENS};
 use super::faults::Fault;
-use super::http1::{BodyLength, Connection, LAST_CHUNK, write_chunk, write_head};
+use super::framer::Sink;
+use super::http1::{BodyLength, Connection, write_head};
 use super::pacer::Pacer;
-use super::prompt::{Ask, MOST_TOKENS};
-use super::protocol::{Dialect, Finish, Piece, Usage, Writer};
+use super::protocol::{Dialect, Facts, Finish, Piece, Usage, Writer};
 use super::scheduler::Scheduler;
 use super::truth::TruthRecord;
 use super::{Distribution, RoleFrame, SimSpec};
@@ -51,7 +52,8 @@ impl Plan {
         let reasoning = first < self.reasoning;
         let end = if reasoning { self.reasoning } else { self.tokens };
         let tokens = self.per_frame.min(end - first);
-        Piece { first, tokens, reasoning, last: first + tokens == self.tokens }
+        let begins = first == 0 || first == self.reasoning;
+        Piece { first, tokens, reasoning, begins, last: first + tokens == self.tokens }
     }
 
     fn finish(&self, last_due_ns: i64) -> Finish {
@@ -78,7 +80,7 @@ impl Generation<'_> {
         truth.line.started_ns = Some(started_ns);
         truth.line.cached_tokens = self.scheduler.cached_tokens(&self.ask.prompt);
         let plan = self.plan(truth, started_ns);
-        let keeps = if self.ask.stream {
+        let keeps = if self.ask.stream && !self.dialect.is_pooled() {
             self.stream(connection, truth, &plan).await
         } else {
             self.whole(connection, truth, &plan).await
@@ -91,6 +93,7 @@ impl Generation<'_> {
     fn plan(&mut self, truth: &mut TruthRecord, started_ns: i64) -> Plan {
         let ask = self.ask;
         let (tokens, reason) = match (self.spec.output_tokens, ask.limit) {
+            _ if self.dialect.is_pooled() => (0, "stop"),
             (_, Some(limit)) if ask.exact || self.spec.output_tokens.is_constant() => (limit, "length"),
             (lengths, limit) => {
                 let drawn = (lengths.sample(&mut self.rng).round() as u64).clamp(1, MOST_TOKENS);
@@ -100,9 +103,9 @@ impl Generation<'_> {
                 }
             }
         };
-        let calls_tool = self.fault == Some(Fault::ToolCalls) && self.dialect == Dialect::Chat;
+        let calls_tool = self.fault == Some(Fault::ToolCalls) && self.dialect.calls_tools();
         let reason = if calls_tool { "tool_calls" } else { reason };
-        let thinks = matches!(self.dialect, Dialect::Chat | Dialect::Ollama) && !calls_tool;
+        let thinks = self.dialect.reasons() && !calls_tool;
         let reasoning = if thinks { self.spec.reasoning_tokens.min(tokens) } else { 0 };
         let uncached = ask.prompt.count() - truth.line.cached_tokens.unwrap_or(0);
         let prefill_ms = self.spec.prefill_us_per_token * uncached as f64 / 1e3;
@@ -150,37 +153,45 @@ impl Generation<'_> {
         })
     }
 
+    fn writer(&self, plan: &Plan) -> Writer {
+        Writer::new(
+            self.dialect,
+            &Facts {
+                model: self.ask.model.as_deref().unwrap_or(&self.spec.model),
+                id: self.id,
+                created_s: chrono::Utc::now().timestamp(),
+                reasoned: plan.reasoning,
+                fault: self.fault,
+            },
+        )
+    }
+
     async fn stream(
         &mut self,
         connection: &mut Connection,
         truth: &mut TruthRecord,
         plan: &Plan,
     ) -> io::Result<bool> {
-        let created_s = chrono::Utc::now().timestamp();
-        let model = self.ask.model.as_deref().unwrap_or(&self.spec.model);
-        let writer = Writer::new(self.dialect, model, self.id, created_s, self.fault);
-        let framer = Framer { sse: self.dialect != Dialect::Ollama, fault: self.fault };
+        let writer = self.writer(plan);
+        let mut sink = Sink::new(self.dialect, self.fault);
         let single_bytes = self.fault == Some(Fault::ByteByByte);
-        let (mut json, mut event, mut out) = (Vec::new(), Vec::new(), Vec::new());
-        let kind = if framer.sse { "text/event-stream; charset=utf-8" } else { "application/x-ndjson" };
-        write_head(&mut out, 200, kind, BodyLength::Chunked, self.extra_head);
+        let kind = sink.content_type();
+        write_head(&mut sink.out, 200, kind, BodyLength::Chunked, self.extra_head);
         truth.line.status = Some(200);
-        connection.write(&out).await?;
+        connection.write(&sink.out).await?;
 
         let continuous = self.ask.continuous_usage || self.fault == Some(Fault::ContinuousUsage);
-        let counts = |this: &Self, truth: &TruthRecord, output: u64| {
-            continuous.then(|| this.usage(truth, output, output.min(plan.reasoning))).flatten()
+        let counts = |this: &Self, truth: &TruthRecord, output: u64, always: bool| {
+            (always || continuous).then(|| this.usage(truth, output, output.min(plan.reasoning))).flatten()
         };
-        out.clear();
-        if self.spec.role_frame != RoleFrame::Off {
-            let usage = counts(self, truth, 0);
-            if writer.role(&mut json, usage.as_ref()) {
-                framer.write(&mut out, &mut event, &json);
-            }
+        sink.out.clear();
+        if self.spec.role_frame != RoleFrame::Off || self.dialect.must_open() {
+            let usage = counts(self, truth, 0, self.dialect == Dialect::Anthropic);
+            writer.opening(&mut sink, usage.as_ref());
         }
         if self.spec.role_frame == RoleFrame::Early {
-            send(connection, &out, single_bytes).await?;
-            out.clear();
+            send(connection, &sink.out, single_bytes).await?;
+            sink.out.clear();
         }
 
         let (mut due_ns, mut first, mut frame) = (plan.first_due_ns, 0, 0);
@@ -191,13 +202,13 @@ impl Generation<'_> {
                     () = self.pacer.until(due_ns) => {}
                     () = connection.closed() => return Err(io::ErrorKind::ConnectionAborted.into()),
                 }
-                if !out.is_empty() {
-                    send(connection, &out, single_bytes).await?;
+                if !sink.out.is_empty() {
+                    send(connection, &sink.out, single_bytes).await?;
                 }
             } else {
                 self.pacer.until(due_ns).await;
             }
-            out.clear();
+            sink.out.clear();
             let mut oddity = None;
             if frame == plan.middle {
                 match self.fault {
@@ -206,38 +217,37 @@ impl Generation<'_> {
                         return Ok(false);
                     }
                     Some(Fault::ErrorEvent) => {
-                        framer.write(&mut out, &mut event, error_event(self.dialect));
-                        self.end(&mut out, &mut event, &writer, &framer);
-                        connection.write(&out).await?;
+                        let (name, error) = self.dialect.error_event();
+                        sink.data(name, error);
+                        if matches!(self.dialect, Dialect::Chat | Dialect::Completions) {
+                            writer.end_marker(&mut sink);
+                        }
+                        sink.close();
+                        connection.write(&sink.out).await?;
                         return Ok(true);
                     }
-                    Some(Fault::InvalidJson) => framer.write(&mut out, &mut event, BROKEN_JSON),
+                    Some(Fault::InvalidJson) => sink.data("", BROKEN_JSON),
                     Some(Fault::InvalidUtf8 | Fault::HugeFrame) => oddity = self.fault,
                     _ => {}
                 }
             }
             let piece = plan.piece(first);
             first += piece.tokens;
-            json.clear();
             let finish = piece.last.then(|| plan.finish(due_ns));
-            let usage = match self.dialect {
-                Dialect::Tgi => self.usage(truth, first, 0),
-                _ => counts(self, truth, first),
-            };
+            let usage = counts(self, truth, first, self.dialect.counts_always());
             let told = finish.as_ref().filter(|_| self.fault != Some(Fault::NoDone));
-            writer.piece(&mut json, piece, oddity, usage.as_ref(), told);
-            framer.write(&mut out, &mut event, &json);
+            writer.piece(&mut sink, piece, oddity, usage.as_ref(), told);
             if frame == plan.middle && self.fault == Some(Fault::Cut) {
-                connection.write(&out[..out.len() / 2]).await?;
+                connection.write(&sink.out[..sink.out.len() / 2]).await?;
                 return Ok(false);
             }
             truth.frame(piece.tokens as u32);
-            send(connection, &out, single_bytes).await?;
+            send(connection, &sink.out, single_bytes).await?;
             frame += 1;
             if let Some(finish) = finish {
-                out.clear();
-                self.tail(&mut out, &mut json, &mut event, &writer, &framer, truth, &finish);
-                send(connection, &out, single_bytes).await?;
+                sink.out.clear();
+                self.tail(&mut sink, &writer, truth, &finish);
+                send(connection, &sink.out, single_bytes).await?;
             } else {
                 due_ns += self.step_ns();
             }
@@ -246,45 +256,24 @@ impl Generation<'_> {
     }
 
     /// All that follows the last output, which is written at once.
-    #[expect(clippy::too_many_arguments, reason = "the buffers are lent so that they are made once")]
-    fn tail(
-        &self,
-        out: &mut Vec<u8>,
-        json: &mut Vec<u8>,
-        event: &mut Vec<u8>,
-        writer: &Writer,
-        framer: &Framer,
-        truth: &TruthRecord,
-        finish: &Finish,
-    ) {
+    fn tail(&self, sink: &mut Sink, writer: &Writer, truth: &TruthRecord, finish: &Finish) {
         if self.fault == Some(Fault::NoDone) {
-            out.extend_from_slice(LAST_CHUNK);
+            sink.close();
             return;
         }
         let usage = self.usage(truth, finish.output_tokens, finish.reasoning_tokens);
-        let on_finish = self.dialect == Dialect::Ollama
+        let on_finish = self.dialect.counts_at_finish()
             || self.ask.continuous_usage
             || matches!(self.fault, Some(Fault::UsageOnFinish | Fault::ContinuousUsage));
-        json.clear();
-        if writer.finish(json, finish, usage.as_ref().filter(|_| on_finish)) {
-            framer.write(out, event, json);
-        }
-        json.clear();
+        writer.finish(sink, finish, usage.as_ref().filter(|_| on_finish));
         let wanted = self.ask.include_usage && self.fault != Some(Fault::UsageOnFinish);
-        if let Some(usage) = usage.filter(|_| wanted)
-            && writer.usage(json, &usage)
-        {
-            framer.write(out, event, json);
+        if let Some(usage) = usage.filter(|_| wanted) {
+            writer.usage(sink, &usage);
         }
-        self.end(out, event, writer, framer);
-    }
-
-    /// The end marker and the end of the body.
-    fn end(&self, out: &mut Vec<u8>, event: &mut Vec<u8>, writer: &Writer, framer: &Framer) {
-        if let Some(marker) = writer.end_marker().filter(|_| self.fault != Some(Fault::NoDoneFinished)) {
-            framer.write(out, event, marker);
+        if self.fault != Some(Fault::NoDoneFinished) {
+            writer.end_marker(sink);
         }
-        out.extend_from_slice(LAST_CHUNK);
+        sink.close();
     }
 
     async fn whole(
@@ -294,22 +283,26 @@ impl Generation<'_> {
         plan: &Plan,
     ) -> io::Result<bool> {
         let mut due_ns = plan.first_due_ns;
-        for frame in 0..plan.frames() {
+        // What is not generated is there when the first token would be.
+        let steps = plan.frames().max(1);
+        for step in 0..steps {
             tokio::select! {
                 biased;
                 () = self.pacer.until(due_ns) => {}
                 () = connection.closed() => return Err(io::ErrorKind::ConnectionAborted.into()),
             }
-            if frame + 1 < plan.frames() {
+            if step + 1 < steps {
                 due_ns += self.step_ns();
             }
         }
-        let model = self.ask.model.as_deref().unwrap_or(&self.spec.model);
-        let writer = Writer::new(self.dialect, model, self.id, chrono::Utc::now().timestamp(), self.fault);
+        let writer = self.writer(plan);
         let usage = self.usage(truth, plan.tokens, plan.reasoning);
         let mut json = Vec::new();
         match self.fault {
-            Some(Fault::ErrorEvent) => json.extend_from_slice(error_event(self.dialect)),
+            Some(Fault::ErrorEvent) => json.extend_from_slice(self.dialect.error_event().1),
+            _ if self.dialect.is_pooled() => {
+                writer.pooled(&mut json, self.ask.items, self.ask.dimensions, usage.as_ref());
+            }
             fault => writer.whole(&mut json, &plan.finish(due_ns), usage.as_ref(), fault),
         }
         if self.fault == Some(Fault::InvalidJson) {
@@ -331,6 +324,7 @@ impl Generation<'_> {
                 return Ok(false);
             }
             Some(Fault::ErrorEvent) => {}
+            _ if self.dialect.is_pooled() => {}
             _ => truth.frame(u32::try_from(plan.tokens).unwrap_or(u32::MAX)),
         }
         send(connection, &out, self.fault == Some(Fault::ByteByByte)).await?;
@@ -343,50 +337,4 @@ async fn send(connection: &mut Connection, bytes: &[u8], single: bool) -> io::Re
     if single { connection.write_single_bytes(bytes).await } else { connection.write(bytes).await }
 }
 
-/// Turns the JSON of a frame into an event of the stream, and that into a chunk of the body.
-struct Framer {
-    sse: bool,
-    fault: Option<Fault>,
-}
-
-impl Framer {
-    fn write(&self, out: &mut Vec<u8>, event: &mut Vec<u8>, json: &[u8]) {
-        event.clear();
-        let end: &[u8] = if self.fault == Some(Fault::Crlf) { b"\r\n" } else { b"\n" };
-        if self.sse {
-            if self.fault == Some(Fault::Comments) {
-                write_chunk(out, b": keep-alive\n\n");
-                event.extend_from_slice(b": a comment within the event\n");
-            }
-            event.extend_from_slice(b"data: ");
-            match json {
-                // A line break is white space to JSON after the first brace and before the last.
-                [b'{', inner @ .., b'}'] if self.fault == Some(Fault::MultilineData) => {
-                    event.extend_from_slice(b"{\ndata: ");
-                    event.extend_from_slice(inner);
-                    event.extend_from_slice(b"\ndata: }");
-                }
-                _ => event.extend_from_slice(json),
-            }
-            event.extend_from_slice(end);
-        } else {
-            event.extend_from_slice(json);
-        }
-        event.extend_from_slice(end);
-        write_chunk(out, event);
-    }
-}
-
 const BROKEN_JSON: &[u8] = b"{\"choices\":[{\"index\":0,\"delta\":{\"content\":";
-
-/// The error that the fault `error_event` puts into a reply.
-fn error_event(dialect: Dialect) -> &'static [u8] {
-    match dialect {
-        Dialect::Chat | Dialect::Completions => {
-            b"{\"error\":{\"message\":\"the engine stopped working\",\"type\":\"InternalServerError\",\
-              \"param\":null,\"code\":500}}"
-        }
-        Dialect::Ollama => b"{\"error\":\"the engine stopped working\"}",
-        Dialect::Tgi => b"{\"error\":\"the engine stopped working\",\"error_type\":\"generation\"}",
-    }
-}

@@ -26,6 +26,10 @@ pub(super) struct Request {
     pub closes: bool,
     /// The `Authorization` header.
     pub authorization: Option<String>,
+    /// The `X-Api-Key` header.
+    pub api_key: Option<String>,
+    /// Whether DashScope's header asks for a stream.
+    pub dashscope_sse: bool,
     /// The `X-Request-ID` header.
     pub request_id: Option<String>,
     /// The `x-sim-fault` header.
@@ -164,6 +168,8 @@ fn parse_head(bytes: &[u8]) -> Result<Option<Head>, ReadError> {
             path: target.split('?').next().unwrap_or_default().to_string(),
             closes: false,
             authorization: None,
+            api_key: None,
+            dashscope_sse: false,
             request_id: None,
             fault: None,
             message: Vec::new(),
@@ -186,6 +192,8 @@ fn parse_head(bytes: &[u8]) -> Result<Option<Head>, ReadError> {
             "connection" => head.request.closes = value().eq_ignore_ascii_case("close"),
             "expect" => head.continues = value().eq_ignore_ascii_case("100-continue"),
             "authorization" => head.request.authorization = Some(value()),
+            "x-api-key" => head.request.api_key = Some(value()),
+            "x-dashscope-sse" => head.request.dashscope_sse = value().eq_ignore_ascii_case("enable"),
             "x-request-id" => head.request.request_id = Some(value()),
             "x-sim-fault" => head.request.fault = Some(value()),
             _ => {}

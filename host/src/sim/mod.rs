@@ -2,13 +2,15 @@
 //! when it really wrote each token.
 //!
 //! ```text
-//! server ─connection→ serve ─Ask→ generate ─(Writer, Framer)→ socket
+//! server ─connection→ serve ─Ask→ generate ─(Writer, Sink)→ socket
 //!  threads     routes, refusals     │  slot ← scheduler      due times ← pacer
 //!                                   └─ TruthRecord ─channel→ truth, a thread that writes
 //! ```
 
+mod ask;
 mod distribution;
 mod faults;
+mod framer;
 mod generate;
 mod http1;
 mod pacer;

@@ -1,9 +1,18 @@
-//! The JSON that each API answers with. Everything that stays the same within a reply is
-//! formatted once, so that a frame costs a few copies.
+//! What each API answers with. Everything that stays the same within a reply is formatted once, so
+//! that a frame costs a few copies.
+
+mod anthropic;
+mod dashscope;
+mod ollama;
+mod openai;
+mod pooled;
+mod responses;
+mod tgi;
 
 use std::io::Write;
 
 use super::faults::Fault;
+use super::framer::Sink;
 
 /// The API that a path belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,10 +21,82 @@ pub(super) enum Dialect {
     Chat,
     /// `POST /v1/completions`.
     Completions,
+    /// `POST /v1/responses`.
+    Responses,
+    /// `POST /v1/embeddings`.
+    Embeddings,
+    /// `POST /v1/rerank`.
+    Rerank,
+    /// `POST /v1/messages`.
+    Anthropic,
+    /// `POST /api/v1/services/aigc/text-generation/generation`.
+    DashScope,
     /// `POST /api/chat`.
     Ollama,
     /// `POST /generate_stream` and `POST /generate`.
     Tgi,
+}
+
+impl Dialect {
+    /// Whether nothing is generated: the reply is there when the prompt has been read.
+    pub fn is_pooled(self) -> bool {
+        matches!(self, Dialect::Embeddings | Dialect::Rerank)
+    }
+
+    /// Whether an answer may begin with reasoning.
+    pub fn reasons(self) -> bool {
+        use Dialect::{Anthropic, Chat, DashScope, Ollama, Responses};
+        matches!(self, Chat | Responses | Anthropic | DashScope | Ollama)
+    }
+
+    /// Whether the fault `tool_calls` makes an answer a call to a tool.
+    pub fn calls_tools(self) -> bool {
+        matches!(self, Dialect::Chat | Dialect::Responses | Dialect::Anthropic)
+    }
+
+    /// Whether a stream is nothing without the events before its output, so that they are sent
+    /// whatever was asked of the role frame.
+    pub fn must_open(self) -> bool {
+        matches!(self, Dialect::Responses | Dialect::Anthropic)
+    }
+
+    /// Whether every frame with output has the counts so far.
+    pub fn counts_always(self) -> bool {
+        matches!(self, Dialect::Tgi | Dialect::DashScope)
+    }
+
+    /// Whether the counts belong to the frame that says why the answer ended.
+    pub fn counts_at_finish(self) -> bool {
+        !matches!(self, Dialect::Chat | Dialect::Completions)
+    }
+
+    /// The name of the event with an error, and its data.
+    pub fn error_event(self) -> (&'static str, &'static [u8]) {
+        match self {
+            Dialect::Chat | Dialect::Completions | Dialect::Embeddings | Dialect::Rerank => (
+                "",
+                b"{\"error\":{\"message\":\"the engine stopped working\",\"type\":\"InternalServerError\",\
+                  \"param\":null,\"code\":500}}",
+            ),
+            Dialect::Responses => (
+                "error",
+                b"{\"type\":\"error\",\"code\":\"server_error\",\"message\":\"the engine stopped working\",\
+                  \"param\":null}",
+            ),
+            Dialect::Anthropic => (
+                "error",
+                b"{\"type\":\"error\",\"error\":{\"type\":\"api_error\",\
+                  \"message\":\"the engine stopped working\"}}",
+            ),
+            Dialect::DashScope => (
+                "error",
+                b"{\"code\":\"InternalError\",\"message\":\"the engine stopped working\",\
+                  \"request_id\":\"0\"}",
+            ),
+            Dialect::Ollama => ("", b"{\"error\":\"the engine stopped working\"}"),
+            Dialect::Tgi => ("", b"{\"error\":\"the engine stopped working\",\"error_type\":\"generation\"}"),
+        }
+    }
 }
 
 /// The words that answers are made of. Each is one token by the simulator's own count.
@@ -35,30 +116,13 @@ fn words(out: &mut Vec<u8>, first: u64, count: u64) {
     }
 }
 
-/// Token counts as they are reported; `None` is left out.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Usage {
-    pub prompt: u64,
-    pub completion: Option<u64>,
-    pub cached: Option<u64>,
-    pub reasoning: Option<u64>,
-}
-
-impl Usage {
-    /// Appends `,"usage":{…}`.
-    fn write(&self, out: &mut Vec<u8>) {
-        put(out, format_args!(",\"usage\":{{\"prompt_tokens\":{}", self.prompt));
-        if let Some(completion) = self.completion {
-            let total = self.prompt + completion;
-            put(out, format_args!(",\"completion_tokens\":{completion},\"total_tokens\":{total}"));
-        }
-        if let Some(cached) = self.cached {
-            put(out, format_args!(",\"prompt_tokens_details\":{{\"cached_tokens\":{cached}}}"));
-        }
-        if let Some(reasoning) = self.reasoning {
-            put(out, format_args!(",\"completion_tokens_details\":{{\"reasoning_tokens\":{reasoning}}}"));
-        }
-        out.push(b'}');
+/// The text of a frame, with the oddity that a fault asks for.
+fn text(out: &mut Vec<u8>, first: u64, tokens: u64, oddity: Option<Fault>) {
+    words(out, first, tokens);
+    match oddity {
+        Some(Fault::InvalidUtf8) => out.extend_from_slice(b"\xff\xfe"),
+        Some(Fault::HugeFrame) => out.resize(out.len() + HUGE_BYTES, b'x'),
+        _ => {}
     }
 }
 
@@ -66,6 +130,15 @@ impl Usage {
 fn put(out: &mut Vec<u8>, text: std::fmt::Arguments) {
     // Writing to a vector cannot fail.
     let _ = out.write_fmt(text);
+}
+
+/// Token counts as they are reported; `None` is left out.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Usage {
+    pub prompt: u64,
+    pub completion: Option<u64>,
+    pub cached: Option<u64>,
+    pub reasoning: Option<u64>,
 }
 
 /// The output that one frame carries.
@@ -77,8 +150,17 @@ pub(super) struct Piece {
     pub tokens: u64,
     /// Whether it is reasoning.
     pub reasoning: bool,
+    /// Whether it is the first one of the reasoning or of the answer.
+    pub begins: bool,
     /// Whether it is the last one.
     pub last: bool,
+}
+
+impl Piece {
+    /// The position of what it belongs to: 1 for an answer after reasoning, else 0.
+    fn block(&self, reasoned: u64) -> u8 {
+        u8::from(reasoned > 0 && !self.reasoning)
+    }
 }
 
 /// Why the answer ended, and how long it took: what a last frame reports.
@@ -96,296 +178,133 @@ pub(super) struct Finish {
     pub decode_ns: i64,
 }
 
-/// Writes the JSON of one reply.
+/// What a reply is an answer to.
+pub(super) struct Facts<'a> {
+    /// The model that was asked.
+    pub model: &'a str,
+    /// The number of the reply.
+    pub id: u64,
+    /// When it was made, in seconds of Unix time.
+    pub created_s: i64,
+    /// How many tokens of it are reasoning.
+    pub reasoned: u64,
+    pub fault: Option<Fault>,
+}
+
+/// Writes one reply.
 pub(super) struct Writer {
     dialect: Dialect,
     fault: Option<Fault>,
-    /// All that comes before `"choices"` or, for Ollama, before `"message"`.
+    id: u64,
+    reasoned: u64,
+    /// The members that every frame, or every object that describes the reply, begins with.
     head: Vec<u8>,
     /// The same of a reply that is not streamed.
     whole_head: Vec<u8>,
 }
 
 impl Writer {
-    /// The writer of the reply number `id`, made at `created_s` seconds of Unix time.
-    pub fn new(dialect: Dialect, model: &str, id: u64, created_s: i64, fault: Option<Fault>) -> Writer {
-        let model = serde_json::Value::from(model);
-        let openai = |prefix: &str, object: &str| {
-            format!(
-                "{{\"id\":\"{prefix}-{id:024x}\",\"object\":\"{object}\",\"created\":{created_s},\"model\":{model},"
-            )
-        };
+    /// The writer of a reply.
+    pub fn new(dialect: Dialect, facts: &Facts) -> Writer {
         let (head, whole_head) = match dialect {
-            Dialect::Chat => {
-                (openai("chatcmpl", "chat.completion.chunk"), openai("chatcmpl", "chat.completion"))
-            }
-            Dialect::Completions => (openai("cmpl", "text_completion"), openai("cmpl", "text_completion")),
-            Dialect::Ollama => {
-                let time = chrono::DateTime::from_timestamp(created_s, 0).unwrap_or_default();
-                let created = time.format("%Y-%m-%dT%H:%M:%SZ");
-                let head = format!("{{\"model\":{model},\"created_at\":\"{created}\",");
-                (head.clone(), head)
-            }
-            Dialect::Tgi => (String::new(), String::new()),
+            Dialect::Chat | Dialect::Completions => openai::heads(dialect, facts),
+            Dialect::Responses => responses::heads(facts),
+            Dialect::Anthropic => anthropic::heads(facts),
+            Dialect::Ollama => ollama::heads(facts),
+            Dialect::Embeddings | Dialect::Rerank => pooled::heads(facts),
+            Dialect::DashScope | Dialect::Tgi => (String::new(), String::new()),
         };
-        Writer { dialect, fault, head: head.into_bytes(), whole_head: whole_head.into_bytes() }
+        Writer {
+            dialect,
+            fault: facts.fault,
+            id: facts.id,
+            reasoned: facts.reasoned,
+            head: head.into_bytes(),
+            whole_head: whole_head.into_bytes(),
+        }
     }
 
-    /// The frame with a role and no text. Only chats have one; returns whether it was written.
-    pub fn role(&self, out: &mut Vec<u8>, usage: Option<&Usage>) -> bool {
-        if self.dialect != Dialect::Chat {
-            return false;
+    /// The frames before any output, where the dialect has some.
+    pub fn opening(&self, sink: &mut Sink, usage: Option<&Usage>) {
+        match self.dialect {
+            Dialect::Chat => self.chat_role(sink, usage),
+            Dialect::Responses => self.responses_opening(sink),
+            Dialect::Anthropic => self.anthropic_opening(sink, usage),
+            _ => {}
         }
-        out.extend_from_slice(&self.head);
-        let delta: &[u8] = if self.calls_tool() {
-            b"\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":null},"
-        } else {
-            b"\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},"
-        };
-        out.extend_from_slice(delta);
-        out.extend_from_slice(b"\"logprobs\":null,\"finish_reason\":null}]");
-        self.close(out, usage);
-        true
     }
 
     /// A frame with output. `finish` is given with the last one.
     pub fn piece(
         &self,
-        out: &mut Vec<u8>,
+        sink: &mut Sink,
         piece: Piece,
         oddity: Option<Fault>,
         usage: Option<&Usage>,
         finish: Option<&Finish>,
     ) {
-        out.extend_from_slice(&self.head);
-        let quoted = |out: &mut Vec<u8>| {
-            out.push(b'"');
-            text(out, piece.first, piece.tokens, oddity);
-            out.push(b'"');
-        };
         match self.dialect {
-            Dialect::Chat if self.calls_tool() => self.tool_delta(out, piece, oddity),
-            Dialect::Chat => {
-                out.extend_from_slice(b"\"choices\":[{\"index\":0,\"delta\":{\"");
-                out.extend_from_slice(if piece.reasoning { b"reasoning_content" } else { b"content" });
-                out.extend_from_slice(b"\":");
-                quoted(out);
-                out.extend_from_slice(b"},\"logprobs\":null,\"finish_reason\":null}]");
-            }
-            Dialect::Completions => {
-                out.extend_from_slice(b"\"choices\":[{\"index\":0,\"text\":");
-                quoted(out);
-                out.extend_from_slice(b",\"logprobs\":null,\"finish_reason\":null}]");
-            }
-            Dialect::Ollama => {
-                out.extend_from_slice(b"\"message\":{\"role\":\"assistant\",");
-                if piece.reasoning {
-                    out.extend_from_slice(b"\"content\":\"\",\"thinking\":");
-                } else {
-                    out.extend_from_slice(b"\"content\":");
-                }
-                quoted(out);
-                out.extend_from_slice(b"},\"done\":false");
-            }
-            Dialect::Tgi => {
-                let index = piece.first + piece.tokens;
-                put(
-                    out,
-                    format_args!("{{\"index\":{index},\"token\":{{\"id\":{},\"text\":", 100 + index % 1000),
-                );
-                quoted(out);
-                out.extend_from_slice(b",\"logprob\":-0.25,\"special\":false},\"generated_text\":");
-                match finish {
-                    Some(finish) => {
-                        out.push(b'"');
-                        words(out, 0, finish.output_tokens);
-                        out.extend_from_slice(b"\",\"details\":");
-                        tgi_details(out, finish, usage);
-                    }
-                    None => out.extend_from_slice(b"null,\"details\":null"),
-                }
-            }
+            Dialect::Chat | Dialect::Completions => self.openai_piece(sink, piece, oddity, usage),
+            Dialect::Responses => self.responses_piece(sink, piece, oddity),
+            Dialect::Anthropic => self.anthropic_piece(sink, piece, oddity),
+            Dialect::DashScope => self.dashscope_piece(sink, piece, oddity, usage),
+            Dialect::Ollama => self.ollama_piece(sink, piece, oddity),
+            Dialect::Tgi => self.tgi_piece(sink, piece, oddity, usage, finish),
+            Dialect::Embeddings | Dialect::Rerank => {}
         }
-        self.close(out, usage);
     }
 
-    /// The frame after the output that says why it ended. TGI has none.
-    pub fn finish(&self, out: &mut Vec<u8>, finish: &Finish, usage: Option<&Usage>) -> bool {
-        out.extend_from_slice(&self.head);
+    /// The frames after the output that say why it ended.
+    pub fn finish(&self, sink: &mut Sink, finish: &Finish, usage: Option<&Usage>) {
         match self.dialect {
-            Dialect::Chat => {
-                let reason = finish.reason;
-                put(
-                    out,
-                    format_args!(
-                        "\"choices\":[{{\"index\":0,\"delta\":{{}},\"logprobs\":null,\"finish_reason\":\"{reason}\"}}]"
-                    ),
-                );
-                self.close(out, usage);
-            }
-            Dialect::Completions => {
-                let reason = finish.reason;
-                put(
-                    out,
-                    format_args!(
-                        "\"choices\":[{{\"index\":0,\"text\":\"\",\"logprobs\":null,\"finish_reason\":\"{reason}\"}}]"
-                    ),
-                );
-                self.close(out, usage);
-            }
-            Dialect::Ollama => {
-                out.extend_from_slice(b"\"message\":{\"role\":\"assistant\",\"content\":\"\"}");
-                ollama_end(out, finish, usage);
-            }
-            Dialect::Tgi => return false,
+            Dialect::Chat | Dialect::Completions => self.openai_finish(sink, finish, usage),
+            Dialect::Responses => self.responses_finish(sink, finish, usage),
+            Dialect::Anthropic => self.anthropic_finish(sink, finish, usage),
+            Dialect::DashScope => self.dashscope_finish(sink, finish, usage),
+            Dialect::Ollama => self.ollama_finish(sink, finish, usage),
+            Dialect::Tgi | Dialect::Embeddings | Dialect::Rerank => {}
         }
-        true
     }
 
     /// The frame with nothing but the usage. Only the OpenAI dialects have one.
-    pub fn usage(&self, out: &mut Vec<u8>, usage: &Usage) -> bool {
-        if !matches!(self.dialect, Dialect::Chat | Dialect::Completions) {
-            return false;
+    pub fn usage(&self, sink: &mut Sink, usage: &Usage) {
+        if matches!(self.dialect, Dialect::Chat | Dialect::Completions) {
+            self.openai_usage(sink, usage);
         }
-        out.extend_from_slice(&self.head);
-        out.extend_from_slice(b"\"choices\":[]");
-        self.close(out, Some(usage));
-        true
     }
 
-    /// The reply that is not streamed.
-    pub fn whole(&self, out: &mut Vec<u8>, finish: &Finish, usage: Option<&Usage>, oddity: Option<Fault>) {
-        out.extend_from_slice(&self.whole_head);
-        let (all, thought, reason) = (finish.output_tokens, finish.reasoning_tokens, finish.reason);
-        let answer = |out: &mut Vec<u8>| {
-            out.push(b'"');
-            text(out, thought, all - thought, oddity);
-            out.push(b'"');
-        };
+    /// What ends the stream after its frames.
+    pub fn end_marker(&self, sink: &mut Sink) {
         match self.dialect {
-            Dialect::Chat => {
-                out.extend_from_slice(
-                    b"\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":",
-                );
-                if self.calls_tool() {
-                    out.extend_from_slice(b"null,\"tool_calls\":[{\"id\":\"call_0\",\"type\":\"function\",");
-                    out.extend_from_slice(
-                        b"\"function\":{\"name\":\"look_up\",\"arguments\":\"{\\\"query\\\":\\\"",
-                    );
-                    text(out, thought, all - thought, oddity);
-                    out.extend_from_slice(b"\\\"}\"}}]");
-                } else {
-                    answer(out);
-                }
-                if thought > 0 {
-                    out.extend_from_slice(b",\"reasoning_content\":\"");
-                    words(out, 0, thought);
-                    out.push(b'"');
-                }
-                put(out, format_args!("}},\"logprobs\":null,\"finish_reason\":\"{reason}\"}}]"));
-                self.close(out, usage);
-            }
-            Dialect::Completions => {
-                out.extend_from_slice(b"\"choices\":[{\"index\":0,\"text\":");
-                answer(out);
-                put(out, format_args!(",\"logprobs\":null,\"finish_reason\":\"{reason}\"}}]"));
-                self.close(out, usage);
-            }
-            Dialect::Ollama => {
-                out.extend_from_slice(b"\"message\":{\"role\":\"assistant\",\"content\":");
-                answer(out);
-                if thought > 0 {
-                    out.extend_from_slice(b",\"thinking\":\"");
-                    words(out, 0, thought);
-                    out.push(b'"');
-                }
-                out.push(b'}');
-                ollama_end(out, finish, usage);
-            }
-            Dialect::Tgi => {
-                out.extend_from_slice(b"{\"generated_text\":");
-                answer(out);
-                out.extend_from_slice(b",\"details\":");
-                tgi_details(out, finish, usage);
-                out.push(b'}');
-            }
+            Dialect::Chat | Dialect::Completions => sink.data("", b"[DONE]"),
+            Dialect::Anthropic => sink.data("message_stop", b"{\"type\":\"message_stop\"}"),
+            _ => {}
         }
     }
 
-    /// What ends the stream after its frames: the `data` of the last event.
-    pub fn end_marker(&self) -> Option<&'static [u8]> {
-        matches!(self.dialect, Dialect::Chat | Dialect::Completions).then_some(b"[DONE]".as_slice())
+    /// The reply that is not streamed, of a dialect that generates.
+    pub fn whole(&self, out: &mut Vec<u8>, finish: &Finish, usage: Option<&Usage>, oddity: Option<Fault>) {
+        match self.dialect {
+            Dialect::Chat | Dialect::Completions => self.openai_whole(out, finish, usage, oddity),
+            Dialect::Responses => self.responses_whole(out, finish, usage, oddity),
+            Dialect::Anthropic => self.anthropic_whole(out, finish, usage, oddity),
+            Dialect::DashScope => self.dashscope_whole(out, finish, usage, oddity),
+            Dialect::Ollama => self.ollama_whole(out, finish, usage, oddity),
+            Dialect::Tgi => self.tgi_whole(out, finish, usage, oddity),
+            Dialect::Embeddings | Dialect::Rerank => {}
+        }
     }
 
     fn calls_tool(&self) -> bool {
         self.fault == Some(Fault::ToolCalls)
     }
 
-    /// The pieces of the arguments make up `{"query":" …"}`.
-    fn tool_delta(&self, out: &mut Vec<u8>, piece: Piece, oddity: Option<Fault>) {
-        out.extend_from_slice(b"\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,");
-        if piece.first == 0 {
-            out.extend_from_slice(
-                b"\"id\":\"call_0\",\"type\":\"function\",\"function\":{\"name\":\"look_up\",",
-            );
-            out.extend_from_slice(b"\"arguments\":\"{\\\"query\\\":\\\"");
-        } else {
-            out.extend_from_slice(b"\"function\":{\"arguments\":\"");
-        }
+    /// The text of the piece in quotes, as a JSON text. That of a call to a tool is its arguments,
+    /// which make up `{"query":" …"}`.
+    fn quoted(&self, out: &mut Vec<u8>, piece: Piece, oddity: Option<Fault>) {
+        let call = self.dialect.calls_tools() && self.calls_tool();
+        out.extend_from_slice(if call && piece.first == 0 { b"\"{\\\"query\\\":\\\"" } else { b"\"" });
         text(out, piece.first, piece.tokens, oddity);
-        if piece.last {
-            out.extend_from_slice(b"\\\"}");
-        }
-        out.extend_from_slice(b"\"}}]},\"logprobs\":null,\"finish_reason\":null}]");
+        out.extend_from_slice(if call && piece.last { b"\\\"}\"" } else { b"\"" });
     }
-
-    /// Appends the usage, where the dialect has one in each frame, and the closing brace.
-    fn close(&self, out: &mut Vec<u8>, usage: Option<&Usage>) {
-        if let (Some(usage), Dialect::Chat | Dialect::Completions) = (usage, self.dialect) {
-            usage.write(out);
-        }
-        out.push(b'}');
-    }
-}
-
-/// The text of a frame, with the oddity that a fault asks for.
-fn text(out: &mut Vec<u8>, first: u64, tokens: u64, oddity: Option<Fault>) {
-    words(out, first, tokens);
-    match oddity {
-        Some(Fault::InvalidUtf8) => out.extend_from_slice(b"\xff\xfe"),
-        Some(Fault::HugeFrame) => out.resize(out.len() + HUGE_BYTES, b'x'),
-        _ => {}
-    }
-}
-
-/// The end of Ollama's last object: `,"done":true,…}`.
-fn ollama_end(out: &mut Vec<u8>, finish: &Finish, usage: Option<&Usage>) {
-    let (prefill, decode) = (finish.prefill_ns, finish.decode_ns);
-    let reason = finish.reason;
-    put(
-        out,
-        format_args!(",\"done\":true,\"done_reason\":\"{reason}\",\"total_duration\":{}", prefill + decode),
-    );
-    if let Some(usage) = usage {
-        put(out, format_args!(",\"prompt_eval_count\":{}", usage.prompt));
-    }
-    put(out, format_args!(",\"prompt_eval_duration\":{prefill}"));
-    if let Some(completion) = usage.and_then(|usage| usage.completion) {
-        put(out, format_args!(",\"eval_count\":{completion}"));
-    }
-    put(out, format_args!(",\"eval_duration\":{decode}}}"));
-}
-
-/// TGI's object of details, which is where it reports token counts.
-fn tgi_details(out: &mut Vec<u8>, finish: &Finish, usage: Option<&Usage>) {
-    let Some(usage) = usage else {
-        out.extend_from_slice(b"null");
-        return;
-    };
-    let reason = if finish.reason == "stop" { "eos_token" } else { finish.reason };
-    put(out, format_args!("{{\"finish_reason\":\"{reason}\""));
-    if let Some(completion) = usage.completion {
-        put(out, format_args!(",\"generated_tokens\":{completion}"));
-    }
-    put(out, format_args!(",\"seed\":null,\"input_length\":{}}}", usage.prompt));
 }

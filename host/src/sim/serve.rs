@@ -9,11 +9,11 @@ use serde_json::json;
 use tokio::net::TcpStream;
 
 use super::SimSpec;
+use super::ask::Ask;
 use super::faults::Fault;
 use super::generate::Generation;
 use super::http1::{BodyLength, Connection, ReadError, Request, write_head};
 use super::pacer::Pacer;
-use super::prompt::Ask;
 use super::protocol::Dialect;
 use super::scheduler::Scheduler;
 use super::truth::{TruthRecord, TruthSink};
@@ -50,6 +50,13 @@ fn route(request: &Request) -> Route {
     match request.path.as_str() {
         "/v1/chat/completions" => post(Dialect::Chat, None),
         "/v1/completions" => post(Dialect::Completions, None),
+        "/v1/responses" => post(Dialect::Responses, None),
+        "/v1/embeddings" => post(Dialect::Embeddings, Some(false)),
+        "/v1/rerank" | "/v1/reranks" => post(Dialect::Rerank, Some(false)),
+        "/v1/messages" => post(Dialect::Anthropic, None),
+        "/api/v1/services/aigc/text-generation/generation" => {
+            post(Dialect::DashScope, Some(request.dashscope_sse))
+        }
         "/api/chat" => post(Dialect::Ollama, None),
         "/generate_stream" => post(Dialect::Tgi, Some(true)),
         "/generate" => post(Dialect::Tgi, Some(false)),
@@ -82,6 +89,10 @@ impl Simple {
         };
         let body = match dialect {
             Some(Dialect::Ollama) => json!({ "error": message }),
+            Some(Dialect::Anthropic) => {
+                json!({ "type": "error", "error": { "type": kind, "message": message } })
+            }
+            Some(Dialect::DashScope) => json!({ "code": kind, "message": message, "request_id": "0" }),
             Some(Dialect::Tgi) => json!({ "error": message, "error_type": kind }),
             _ => json!({ "error": { "message": message, "type": kind, "param": null, "code": status } }),
         };
@@ -180,11 +191,9 @@ async fn refuse(
 }
 
 fn is_authorised(shared: &Shared, request: &Request) -> bool {
-    match (&shared.spec.api_key, &request.authorization) {
-        (None, _) => true,
-        (Some(key), Some(given)) => given.strip_prefix("Bearer ") == Some(key.as_str()),
-        (Some(_), None) => false,
-    }
+    let Some(key) = &shared.spec.api_key else { return true };
+    let bearer = request.authorization.as_deref().and_then(|given| given.strip_prefix("Bearer "));
+    bearer == Some(key) || request.api_key.as_ref() == Some(key)
 }
 
 fn models(shared: &Shared) -> Simple {

@@ -67,7 +67,8 @@ pub struct SimSpec {
     pub reasoning_tokens: u64,
     /// When the role frame of a chat stream is sent.
     pub role_frame: RoleFrame,
-    /// If set, requests without `Authorization: Bearer KEY` are refused with status 401.
+    /// If set, requests without `Authorization: Bearer KEY` or `X-Api-Key: KEY` are refused with
+    /// status 401.
     pub api_key: Option<String>,
     /// Faults that befall a share of the requests; the first one drawn counts.
     pub faults: Vec<FaultShare>,

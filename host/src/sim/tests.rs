@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::*;
 
+mod dialects;
 mod endpoints;
 mod misbehaviour;
 mod timing;

@@ -60,7 +60,7 @@ pub(crate) fn parse(reply: &Reply) -> Outcome {
             }
         };
         if let Some(error) = line.error {
-            let message = error.as_str().map_or_else(|| error.to_string(), str::to_owned);
+            let message = error.as_str().map_or_else(|| error.to_string(), one_line);
             outcome.failure = Some(Failure::new(FailureKind::StreamError, message));
             return outcome;
         }
@@ -100,4 +100,8 @@ pub(crate) fn parse(reply: &Reply) -> Outcome {
         }
     }
     outcome
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -41,9 +41,20 @@ pub(super) struct Delta<'a> {
     #[serde(borrow)]
     pub(super) reasoning: Option<Text<'a>>,
     #[serde(borrow)]
+    pub(super) reasoning_details: Option<Vec<Detail<'a>>>,
+    #[serde(borrow)]
     pub(super) refusal: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) tool_calls: Option<Vec<ToolCall<'a>>>,
+}
+
+/// A piece of reasoning as OpenRouter has it: its text, or the summary of a text that is kept back.
+#[derive(Deserialize)]
+pub(super) struct Detail<'a> {
+    #[serde(borrow)]
+    pub(super) text: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(super) summary: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -133,10 +144,14 @@ impl<'a> Delta<'a> {
                 arguments: text(function, "arguments"),
             }),
         };
+        let details = value.get("reasoning_details").and_then(Value::as_array);
+        let detail =
+            |detail: &'a Value| Detail { text: text(detail, "text"), summary: text(detail, "summary") };
         Delta {
             content: text(value, "content"),
             reasoning_content: text(value, "reasoning_content"),
             reasoning: text(value, "reasoning"),
+            reasoning_details: details.map(|details| details.iter().map(detail).collect()),
             refusal: text(value, "refusal"),
             tool_calls: calls.map(|calls| calls.iter().map(call).collect()),
         }

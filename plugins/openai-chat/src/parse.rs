@@ -123,6 +123,13 @@ impl Reading {
         let reasoning = [&delta.reasoning_content, &delta.reasoning];
         if let Some(text) = reasoning.into_iter().flatten().find(|text| !text.0.is_empty()) {
             self.output(frame, OutputKind::Reasoning, &[&text.0]);
+        } else if let Some(details) = &delta.reasoning_details {
+            let texts: Vec<&str> = details
+                .iter()
+                .flat_map(|detail| [&detail.text, &detail.summary].into_iter().flatten())
+                .map(|text| text.0.as_ref())
+                .collect();
+            self.output(frame, OutputKind::Reasoning, &texts);
         }
         if let Some(text) = &delta.content {
             self.output(frame, OutputKind::Content, &[&text.0]);

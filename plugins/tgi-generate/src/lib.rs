@@ -145,6 +145,7 @@ struct Details {
 
 fn parse(reply: &Reply) -> Outcome {
     let mut outcome = Outcome::default();
+    let mut ended = false;
     for (index, frame) in reply.frames.iter().enumerate() {
         let event: Event = match serde_json::from_slice(reply.data(frame)) {
             Ok(event) => event,
@@ -156,10 +157,13 @@ fn parse(reply: &Reply) -> Outcome {
                 return outcome;
             }
         };
-        if let Some(message) = event.error {
+        if let Some(said) = event.error {
+            let message = said.split_whitespace().collect::<Vec<_>>().join(" ");
             outcome.failure = Some(Failure::new(FailureKind::StreamError, message));
             return outcome;
         }
+        // Only the last event has the text as a whole.
+        ended |= event.generated_text.is_some() || event.details.is_some();
         // A special token, the end of the text, is one that was generated and is not shown.
         let shown = event.token.as_ref().filter(|token| !token.special && !token.text.is_empty());
         if let Some(token) = shown {
@@ -178,8 +182,8 @@ fn parse(reply: &Reply) -> Outcome {
         }
     }
     if reply.complete {
-        if outcome.finish_reason.is_none() && reply.framing == Framing::Sse {
-            let message = "the stream ended without the details of what was generated";
+        if !ended && reply.framing == Framing::Sse {
+            let message = "the stream ended without the text as a whole";
             outcome.failure = Some(Failure::new(FailureKind::Truncated, message));
         } else if outcome.outputs.is_empty() && outcome.usage.output_tokens.unwrap_or(0) == 0 {
             outcome.failure = Some(Failure::new(FailureKind::EmptyReply, "the reply carried no output"));

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::super::{MaxTokensRange, OpenAiSpec, names, open};
+use super::super::{ApiSpec, MaxTokensRange, names, open};
 use super::*;
 use crate::contract::{Part, RunConfig, Turn};
 use crate::tokenizer::Tokenizer;
@@ -36,7 +36,7 @@ fn text() -> TurnInContext {
 }
 
 fn api(config: &RunConfig) -> OpenAi {
-    OpenAi::new(config, &OpenAiSpec::default(), None).unwrap()
+    OpenAi::new(config, &ApiSpec::default(), None).unwrap()
 }
 
 fn body_of(api: &OpenAi, turn: &TurnInContext) -> String {
@@ -80,7 +80,7 @@ fn what_was_said_before_comes_before() {
     insta::assert_snapshot!(body(&config(PLAIN, "{}"), &turn), @r#"{"model":"m","prompt":"a\nb\nand then?"}"#);
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/tokenizer");
     let tokenizer = Arc::new(Tokenizer::open(path).unwrap());
-    let templated = OpenAi::new(&config(PLAIN, "{}"), &OpenAiSpec::default(), Some(tokenizer)).unwrap();
+    let templated = OpenAi::new(&config(PLAIN, "{}"), &ApiSpec::default(), Some(tokenizer)).unwrap();
     insta::assert_snapshot!(body_of(&templated, &turn), @r#"{"model":"m","prompt":"<|im_start|>system\nAnswer briefly.<|im_end|>\n<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n<|im_start|>user\nand then?<|im_end|>\n<|im_start|>assistant\n"}"#);
     turn.turn = Turn::from(Prompt::Tokens(vec![1]));
     assert!(matches!(shape(&templated, &turn), Err(PartError::Unsupported(_))));
@@ -119,7 +119,7 @@ fn the_turns_own_limit_wins_over_the_command_line() {
 
 #[test]
 fn a_range_of_limits_is_drawn_from_for_each_request() {
-    let spec = OpenAiSpec { max_tokens: Some(MaxTokensRange { min: 10, max: 12 }), ..OpenAiSpec::default() };
+    let spec = ApiSpec { max_tokens: Some(MaxTokensRange { min: 10, max: 12 }), ..ApiSpec::default() };
     let limits = |parameters: &str, seed: u64| -> Vec<u64> {
         let config = RunConfig { seed, ..config(CHAT, parameters) };
         let api = OpenAi::new(&config, &spec, None).unwrap();
@@ -135,14 +135,14 @@ fn a_range_of_limits_is_drawn_from_for_each_request() {
     assert_ne!(drawn, limits("{}", 2));
     assert!((10..=12).all(|limit| drawn.contains(&limit)) && drawn.iter().all(|l| (10..=12).contains(l)));
     assert_eq!(limits(r#"{"max_tokens":3}"#, 1), vec![3; 50]);
-    let spec = OpenAiSpec { max_tokens: Some(MaxTokensRange { min: 2, max: 1 }), ..OpenAiSpec::default() };
+    let spec = ApiSpec { max_tokens: Some(MaxTokensRange { min: 2, max: 1 }), ..ApiSpec::default() };
     let told = OpenAi::new(&usual(CHAT), &spec, None).map(|_| ()).unwrap_err().to_string();
     assert!(told.starts_with("--max-tokens range min must be <= max, got [2, 1]"), "{told}");
 }
 
 #[test]
 fn a_query_template_is_the_ground_that_the_rest_stands_on() {
-    let spec = |template: &str| OpenAiSpec { query_template: Some(template.into()), ..OpenAiSpec::default() };
+    let spec = |template: &str| ApiSpec { query_template: Some(template.into()), ..ApiSpec::default() };
     let template = r#"{"prompt":"%p","temperature":0.9,"model":"%m","user":"u","messages":[]}"#;
     let api = OpenAi::new(&usual(CHAT), &spec(template), None).unwrap();
     insta::assert_snapshot!(body_of(&api, &text()), @r#"{"temperature":0.0,"model":"m","user":"u","messages":[{"role":"user","content":"hi"}],"max_tokens":2048,"stream":true,"ignore_eos":true,"stream_options":{"include_usage":true}}"#);
@@ -165,12 +165,15 @@ fn a_part_that_cannot_be_sent_is_an_error_of_the_data() {
 fn the_table_is_sorted_and_names_what_there_is() {
     assert!(names().is_sorted());
     let say = |name: &str, config: &RunConfig| {
-        open(name, config, &OpenAiSpec::default(), None).map(|_| ()).unwrap_err().to_string()
+        open(name, config, &ApiSpec::default(), None).map(|_| ()).unwrap_err().to_string()
     };
-    assert_eq!(say("x", &usual(CHAT)), "the api \"x\" is not known; choose one of: openai, or a .wasm file");
+    assert_eq!(
+        say("x", &usual(CHAT)),
+        "the api \"x\" is not known; choose one of: anthropic, dashscope, ollama, openai, openai_embedding, openai_rerank, openai_responses, tgi, or a .wasm file"
+    );
     let options = serde_json::Map::from_iter([("a".to_string(), Value::Null)]);
     assert!(say("openai", &RunConfig { options, ..usual(CHAT) }).contains("--api-args gives \"a\""));
-    assert!(open("openai", &usual(CHAT), &OpenAiSpec::default(), None).is_ok());
+    assert!(open("openai", &usual(CHAT), &ApiSpec::default(), None).is_ok());
 }
 
 #[test]

@@ -5,11 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::{Number, Value};
 
-/// Text that is borrowed from the frame, unless it has escapes in it. (Serde borrows a `Cow` only
-/// where it is not within an `Option`.)
-#[derive(Deserialize)]
-#[serde(transparent)]
-pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+use super::super::reply::Text;
 
 #[derive(Deserialize, Default)]
 pub(super) struct Chunk<'a> {
@@ -41,9 +37,20 @@ pub(super) struct Delta<'a> {
     #[serde(borrow)]
     pub(super) reasoning: Option<Text<'a>>,
     #[serde(borrow)]
+    pub(super) reasoning_details: Option<Vec<Detail<'a>>>,
+    #[serde(borrow)]
     pub(super) refusal: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) tool_calls: Option<Vec<ToolCall<'a>>>,
+}
+
+/// A piece of reasoning as OpenRouter has it: its text, or the summary of a text that is kept back.
+#[derive(Deserialize)]
+pub(super) struct Detail<'a> {
+    #[serde(borrow)]
+    pub(super) text: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(super) summary: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -133,10 +140,14 @@ impl<'a> Delta<'a> {
                 arguments: text(function, "arguments"),
             }),
         };
+        let details = value.get("reasoning_details").and_then(Value::as_array);
+        let detail =
+            |detail: &'a Value| Detail { text: text(detail, "text"), summary: text(detail, "summary") };
         Delta {
             content: text(value, "content"),
             reasoning_content: text(value, "reasoning_content"),
             reasoning: text(value, "reasoning"),
+            reasoning_details: details.map(|details| details.iter().map(detail).collect()),
             refusal: text(value, "refusal"),
             tool_calls: calls.map(|calls| calls.iter().map(call).collect()),
         }

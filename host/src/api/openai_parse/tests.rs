@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::contract::{Frame, Mark, Usage, framing};
+use crate::contract::{Frame, Framing, Mark, Usage, framing};
 use crate::units::Nanos;
 
 fn outcome(payload: &[u8], frames: &[Frame], framing: Framing, complete: bool) -> Outcome {
@@ -99,6 +99,20 @@ fn reasoning_tool_calls_and_refusals_are_output() {
 }
 
 #[test]
+fn details_of_reasoning_count_where_there_is_no_text_of_it() {
+    let details = r#"[{"type":"reasoning.text","text":"R","signature":null},{"type":"reasoning.summary","summary":"S"},{"type":"reasoning.encrypted","data":"x"}]"#;
+    let delta = |rest: &str| {
+        format!(r#"{{"choices":[{{"delta":{{"content":"","reasoning_details":{details}{rest}}}}}]}}"#)
+    };
+    let of = |rest: &str| stream(&[&delta(rest), STOP]).text_of(OutputKind::Reasoning);
+    assert_eq!(of("").as_deref(), Some("RS"));
+    assert_eq!(of(r#","reasoning":"RS""#).as_deref(), Some("RS"));
+    assert_eq!(of(r#","reasoning_content":"T","reasoning":null"#).as_deref(), Some("T"));
+    let odd = r#"{"choices":[{"delta":{"reasoning_details":[{"text":["x"],"summary":"S"},7]}}]}"#;
+    assert_eq!(stream(&[odd, STOP]).text, "S");
+}
+
+#[test]
 fn all_choices_are_read_and_the_last_finish_reason_is_kept() {
     let got = stream(&[
         r#"{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"},{"index":1,"delta":{"content":"b"},"finish_reason":"length"}]}"#,
@@ -157,6 +171,7 @@ fn errors_within_a_stream_are_failures_and_keep_what_came() {
         ("event: error\ndata: {\"error\":{\"message\":\"gone\"}}", "gone"),
         ("event: error\ndata: {\"message\":\"gone\"}", "gone"),
         ("event: error\ndata: gone", "gone"),
+        ("event: error\ndata:", "no reason given"),
         (r#"{"error":{"code":7}}"#, r#"{"code":7}"#),
         (r#"{"error":"gone"}"#, "gone"),
     ] {

@@ -13,7 +13,7 @@ use crate::contract::{Frame, Framing, Message, Prompt, Reply, TurnInContext};
 use crate::units::Nanos;
 
 /// A component from the folder that `tickrate plugin build plugins` fills.
-fn guest(name: &str) -> PathBuf {
+pub(super) fn guest(name: &str) -> PathBuf {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let path = target.join("guests").join(format!("{name}.wasm"));
@@ -22,7 +22,7 @@ fn guest(name: &str) -> PathBuf {
 }
 
 /// Time enough for all that ends, on a machine that is busy.
-fn runtime() -> Runtime {
+pub(super) fn runtime() -> Runtime {
     Runtime::new(LimitsSpec { call: Duration::from_secs(20), ..LimitsSpec::default() }).unwrap()
 }
 

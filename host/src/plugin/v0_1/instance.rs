@@ -124,6 +124,11 @@ impl<G> Live<G> {
         if self.store.data().limiter.used() > self.grown { After::Retire } else { After::Keep }
     }
 
+    /// Bytes of memory that the instance has.
+    fn memory(&self) -> usize {
+        self.store.data().limiter.used()
+    }
+
     fn opened(&mut self, opened: Result<(), CallError>) -> Result<(), CallError> {
         let used = self.store.data().limiter.used();
         self.grown = used + (self.limits.memory.saturating_sub(used)) / 2;
@@ -199,6 +204,11 @@ impl ApiInstance {
         Ok(ApiInstance(live))
     }
 
+    /// Bytes of memory that it has.
+    pub(in crate::plugin) fn memory(&self) -> usize {
+        self.0.memory()
+    }
+
     /// The request for a turn.
     pub(in crate::plugin) fn shape(
         &mut self,
@@ -239,6 +249,11 @@ impl DatasetInstance {
             live.call("open", opening.limits.open, |store, data| data.call_open(store, config), Ok).0;
         live.opened(opened)?;
         Ok(DatasetInstance(live))
+    }
+
+    /// Bytes of memory that it has.
+    pub(in crate::plugin) fn memory(&self) -> usize {
+        self.0.memory()
     }
 
     /// At most `at_most` further conversations.

@@ -19,6 +19,8 @@ enum Mode {
     Hang,
     /// Sleeps for ever.
     Sleep,
+    /// Computes for 50 ms.
+    Slow,
     /// Allocates for ever.
     Bomb,
     /// Keeps a mebibyte of each call.
@@ -86,6 +88,10 @@ impl Misbehave {
                 std::thread::sleep(std::time::Duration::from_secs(3600));
                 std::hint::black_box(());
             },
+            Some(Mode::Slow) => {
+                compute_for_50_ms();
+                Ok(())
+            }
             Some(Mode::Bomb) => {
                 let mut kept = Vec::new();
                 loop {
@@ -105,6 +111,22 @@ impl Misbehave {
             Some(Mode::Error) => Err(PluginError::InvalidData("told to\nand more".into())),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(not(target_os = "unknown"))]
+fn compute_for_50_ms() {
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < std::time::Duration::from_millis(50) {
+        std::hint::black_box(());
+    }
+}
+
+/// There is no clock; as much work as takes about as long.
+#[cfg(target_os = "unknown")]
+fn compute_for_50_ms() {
+    for step in 0..50_000_000_u32 {
+        std::hint::black_box(step);
     }
 }
 

@@ -1,0 +1,246 @@
+//! The tables, in Markdown.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use crate::BenchError;
+use crate::matrix::{Cell, Figures, Reader, Results};
+use crate::truth::{Errors, Spread};
+
+const BEGIN: &str = "<!-- fidelity: begin -->";
+const END: &str = "<!-- fidelity: end -->";
+
+/// Puts `text` between the markers of a document.
+pub fn write(document: &Path, text: &str) -> Result<(), BenchError> {
+    let before = std::fs::read_to_string(document).map_err(BenchError::system("read docs/accuracy.md"))?;
+    let (head, rest) = before.split_once(BEGIN).ok_or(BenchError::Markers)?;
+    let (_, tail) = rest.split_once(END).ok_or(BenchError::Markers)?;
+    let after = format!("{head}{BEGIN}\n{text}\n{END}{tail}");
+    std::fs::write(document, after).map_err(BenchError::system("write docs/accuracy.md"))
+}
+
+/// All tables.
+pub fn render(results: &Results) -> String {
+    let mut out = String::new();
+    let realtime = if results.realtime { "with" } else { "without" };
+    let shielded = if results.shielded { ", the client before other work on the other" } else { "" };
+    let _ = writeln!(
+        out,
+        "{} cores; the server alone on one of them, {realtime} real-time priority{shielded}. {} of {} \
+         rounds. Load average of the machine before and after: {}.\n",
+        results.cores,
+        if results.best { "Best" } else { "Median" },
+        results.rounds,
+        results.load_average.join(" and ")
+    );
+    out.push_str(&errors(&results.cells));
+    out.push('\n');
+    out.push_str(&costs(&results.cells));
+    out.push('\n');
+    out.push_str(&others(results));
+    out.push('\n');
+    out.push_str(&targets(results));
+    out.trim_end().to_string()
+}
+
+fn errors(cells: &[Cell]) -> String {
+    let mut out = String::from(
+        "Errors in ms, p50 / p99 / max:\n\n\
+         | streams | ms between tokens | reader | TTFT | its parts: first token late | request under way | ITL | latency | requests wrong |\n\
+         | ---: | ---: | --- | --- | --- | --- | --- | --- | ---: |\n",
+    );
+    for cell in cells {
+        for (reader, Figures { errors, .. }) in &cell.readers {
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+                cell.streams,
+                cell.itl_ms,
+                reader.name(),
+                spread(errors.ttft),
+                spread(errors.lateness),
+                spread(errors.way),
+                spread(errors.itl),
+                spread(errors.latency),
+                errors.wrong
+            );
+        }
+    }
+    out
+}
+
+fn costs(cells: &[Cell]) -> String {
+    let mut out = String::from(
+        "Load and cost; in brackets, as a multiple of the raw reader's:\n\n\
+         | streams | ms between tokens | reader | load delivered | CPU µs a token | peak MiB | its own verdict |\n\
+         | ---: | ---: | --- | ---: | ---: | ---: | --- |\n",
+    );
+    for cell in cells {
+        for (reader, figures) in &cell.readers {
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} | {:.1} % | {} | {:.0} | {} |",
+                cell.streams,
+                cell.itl_ms,
+                reader.name(),
+                figures.delivered * 100.0,
+                beside(cell, *reader, |figures| figures.cpu_us, 1),
+                figures.rss_mib,
+                verdict(*reader, figures)
+            );
+        }
+    }
+    out
+}
+
+fn verdict(reader: Reader, figures: &Figures) -> String {
+    match (reader, figures.limited > 0.5) {
+        (Reader::Floor, _) => "–".to_string(),
+        (_, true) => "the client was a limit".to_string(),
+        (_, false) => format!("± {:.2} ms", figures.trust_ms),
+    }
+}
+
+fn others(results: &Results) -> String {
+    let mut out = String::from("Other loads:\n\n| load | figure | value |\n| --- | --- | --- |\n");
+    if let Some(cell) = &results.saturated {
+        for (reader, _) in &cell.readers {
+            let _ = writeln!(
+                out,
+                "| 16 streams, a server as fast as it can | tokens/s, {} | {} |",
+                reader.name(),
+                beside(cell, *reader, |figures| figures.tokens_per_s, 0)
+            );
+            let _ = writeln!(
+                out,
+                "| | CPU µs a token, {} | {} |",
+                reader.name(),
+                beside(cell, *reader, |figures| figures.cpu_us, 2)
+            );
+        }
+    }
+    if let Some(several) = &results.several {
+        let _ = writeln!(
+            out,
+            "| 64 streams, four tokens in a frame every 20 ms | `time_per_token_ms`, truth {:.2} | {:.3} |\n\
+             | | `tpot_ms`, the baseline's formula | {:.3} |",
+            several.truth_ms, several.time_per_token_ms, several.tpot_ms
+        );
+    }
+    for paced in &results.paced {
+        let _ = writeln!(
+            out,
+            "| Poisson arrivals, {} requests/s | delivered of the asked rate | {:.2} % |\n\
+             | | dispatch lag in ms, p50 / p99 / max | {} |",
+            paced.asked_rps,
+            paced.delivered * 100.0,
+            spread(paced.lag)
+        );
+    }
+    out
+}
+
+/// One target: what it is, what was measured, and whether that is enough.
+struct Target {
+    name: String,
+    asked: String,
+    got: String,
+    holds: bool,
+}
+
+fn targets(results: &Results) -> String {
+    let mut all = Vec::new();
+    for cell in results.cells.iter().filter(|cell| cell.itl_ms == 5) {
+        cell_targets(cell, &mut all);
+    }
+    if let Some(cell) = &results.saturated
+        && let (Some(ours), Some(floor)) = (cell.of(Reader::Native), cell.of(Reader::Floor))
+    {
+        let share = ours.tokens_per_s / floor.tokens_per_s * 100.0;
+        all.push(at_least("tokens/s of the raw reader's, saturated".into(), share, 50.0, " %"));
+    }
+    if let Some(several) = &results.several {
+        let error = (several.time_per_token_ms - several.truth_ms).abs();
+        all.push(at_most("error of the time per token, four in a frame".into(), error, 0.05, " ms"));
+    }
+    for paced in results.paced.iter().filter(|paced| paced.asked_rps == 5000) {
+        let name = |what: &str| format!("{what}, 5000 requests/s");
+        all.push(at_least(name("delivered"), paced.delivered * 100.0, 99.5, " %"));
+        all.push(at_most(name("dispatch lag p99"), paced.lag.p99, 0.3, " ms"));
+    }
+    let mut out =
+        String::from("Targets:\n\n| target | asked | measured | holds |\n| --- | --- | --- | --- |\n");
+    for Target { name, asked, got, holds } in all {
+        let _ = writeln!(out, "| {name} | {asked} | {got} | {} |", if holds { "yes" } else { "**no**" });
+    }
+    out
+}
+
+fn cell_targets(cell: &Cell, all: &mut Vec<Target>) {
+    let (Some(ours), Some(floor)) = (cell.of(Reader::Native), cell.of(Reader::Floor)) else { return };
+    let name = |what: &str| format!("{what}, {} streams", cell.streams);
+    let limits = match cell.streams {
+        64 => Some((0.1, 0.5)),
+        256 => Some((0.2, 2.0)),
+        _ => None,
+    };
+    if let Some((p50, p99)) = limits {
+        let beyond = |part: fn(&Errors) -> Spread, of: fn(Spread) -> f64| {
+            of(part(&ours.errors)) - of(part(&floor.errors))
+        };
+        let late = |of| beyond(|errors| errors.lateness, of);
+        let way = |of| beyond(|errors| errors.way, of);
+        all.push(at_most(
+            name("first token late, p50, beyond the raw reader's"),
+            late(|s| s.p50),
+            p50,
+            " ms",
+        ));
+        all.push(at_most(
+            name("first token late, p99, beyond the raw reader's"),
+            late(|s| s.p99),
+            p99,
+            " ms",
+        ));
+        all.push(at_most(
+            name("request under way, p50, beyond the raw reader's"),
+            way(|s| s.p50),
+            p50,
+            " ms",
+        ));
+    }
+    if cell.streams == 64 {
+        all.push(at_most(name("ITL error p99"), ours.errors.itl.p99, 0.5, " ms"));
+    }
+    let delivered = ours.delivered / floor.delivered * 100.0;
+    all.push(at_least(name("load delivered, of the raw reader's"), delivered, 98.0, " %"));
+    all.push(at_most(name("CPU a token, of the raw reader's"), ours.cpu_us / floor.cpu_us, 2.0, " ×"));
+    if let Some(plugin) = cell.of(Reader::Plugin) {
+        let times = plugin.cpu_us / floor.cpu_us;
+        all.push(at_most(name("CPU a token with a WASM API, of the raw reader's"), times, 2.5, " ×"));
+    }
+    if cell.streams == 256 {
+        all.push(at_most(name("peak memory"), ours.rss_mib, 60.0, " MiB"));
+    }
+}
+
+fn at_most(name: String, got: f64, limit: f64, unit: &str) -> Target {
+    Target { name, asked: format!("≤ {limit}{unit}"), got: format!("{got:.2}{unit}"), holds: got <= limit }
+}
+
+fn at_least(name: String, got: f64, limit: f64, unit: &str) -> Target {
+    Target { name, asked: format!("≥ {limit}{unit}"), got: format!("{got:.2}{unit}"), holds: got >= limit }
+}
+
+/// A figure, and how many times the raw reader's it is.
+fn beside(cell: &Cell, reader: Reader, of: fn(&Figures) -> f64, places: usize) -> String {
+    let own = cell.of(reader).map_or(f64::NAN, of);
+    match cell.of(Reader::Floor).map(of) {
+        Some(floor) if reader != Reader::Floor => format!("{own:.places$} ({:.2} ×)", own / floor),
+        _ => format!("{own:.places$}"),
+    }
+}
+
+fn spread(spread: Spread) -> String {
+    format!("{:.2} / {:.2} / {:.2}", spread.p50, spread.p99, spread.max)
+}

@@ -1,0 +1,103 @@
+//! What the lines of Ollama's reply mean. The last one, `"done": true`, has the counts.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::super::reply::{invalid, one_line, output};
+use crate::contract::{Failure, FailureKind, Outcome, OutputKind, Reply};
+
+#[derive(Deserialize)]
+struct Line<'a> {
+    #[serde(borrow)]
+    message: Option<Said<'a>>,
+    #[serde(default)]
+    done: bool,
+    done_reason: Option<String>,
+    error: Option<Value>,
+    prompt_eval_count: Option<u64>,
+    eval_count: Option<u64>,
+    total_duration: Option<u64>,
+    load_duration: Option<u64>,
+    prompt_eval_duration: Option<u64>,
+    eval_duration: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Said<'a> {
+    #[serde(borrow, default)]
+    content: Cow<'a, str>,
+    #[serde(borrow, default)]
+    thinking: Cow<'a, str>,
+    #[serde(default)]
+    tool_calls: Vec<ToolCall>,
+}
+
+#[derive(Deserialize)]
+struct ToolCall {
+    function: Function,
+}
+
+#[derive(Deserialize)]
+struct Function {
+    name: String,
+    #[serde(default)]
+    arguments: Value,
+}
+
+/// The outcome that the lines add up to. What came before a failure is kept.
+pub(super) fn parse(reply: &Reply<'_>) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut done = false;
+    for (index, frame) in reply.frames.iter().enumerate() {
+        let line: Line<'_> = match serde_json::from_slice(reply.data(frame)) {
+            Ok(line) => line,
+            // The end of a reply that broke off may be half a line.
+            Err(_) if !reply.complete && index + 1 == reply.frames.len() => break,
+            Err(_) => {
+                outcome.failure = Some(invalid(index));
+                return outcome;
+            }
+        };
+        if let Some(error) = line.error {
+            let message = one_line(error.as_str().unwrap_or(&error.to_string()));
+            outcome.failure = Some(Failure::new(FailureKind::StreamError, message));
+            return outcome;
+        }
+        if let Some(said) = &line.message {
+            output(&mut outcome, index, OutputKind::Reasoning, &[&said.thinking]);
+            output(&mut outcome, index, OutputKind::Content, &[&said.content]);
+            for call in &said.tool_calls {
+                let arguments = call.function.arguments.to_string();
+                output(&mut outcome, index, OutputKind::ToolCall, &[&call.function.name, &arguments]);
+            }
+        }
+        outcome.usage.input_tokens = line.prompt_eval_count.or(outcome.usage.input_tokens);
+        outcome.usage.output_tokens = line.eval_count.or(outcome.usage.output_tokens);
+        outcome.finish_reason = line.done_reason.or(outcome.finish_reason);
+        done |= line.done;
+        // Ollama counts in nanoseconds.
+        let durations = [
+            ("server_total_ms", line.total_duration),
+            ("server_load_ms", line.load_duration),
+            ("server_prompt_ms", line.prompt_eval_duration),
+            ("server_predicted_ms", line.eval_duration),
+        ];
+        for (name, duration) in durations {
+            outcome.labels.extend(duration.map(|ns| (name.to_owned(), format!("{}", ns as f64 / 1e6))));
+        }
+    }
+    if reply.complete {
+        if !done {
+            let message = "the stream ended without a line that says it is done";
+            outcome.failure = Some(Failure::new(FailureKind::Truncated, message));
+        } else if outcome.outputs.is_empty() && outcome.usage.output_tokens.unwrap_or(0) == 0 {
+            outcome.failure = Some(Failure::new(FailureKind::EmptyReply, "the reply carried no output"));
+        }
+    }
+    outcome
+}
+
+#[cfg(test)]
+mod tests;

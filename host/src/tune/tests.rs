@@ -1,0 +1,153 @@
+//! The tuner on servers that are made of arithmetic.
+
+use super::*;
+use crate::metrics::StageAccumulator;
+use crate::record::StageHeader;
+use crate::tune::criterion::Criteria;
+
+fn spec(criteria: Value, runs: u32) -> SlaSpec {
+    SlaSpec {
+        variable: SlaVariable::Parallel,
+        groups: Criteria::parse(&criteria).unwrap().groups,
+        notes: Vec::new(),
+        runs,
+        lower: 1,
+        upper: 64,
+        start: 4,
+        fixed_parallel: None,
+        number_multiplier: 2.0,
+    }
+}
+
+/// The summary of a stage in which every request took `latency_ms` and `failed` of them failed.
+fn summary(ask: &Ask, latency_ms: f64, failed: u64) -> StageSummary {
+    let stage = StageHeader {
+        index: 0,
+        name: ask.name.clone(),
+        parallel: ask.parallel,
+        rate_rps: ask.rate_rps,
+        number: ask.number,
+        warmup: 0,
+        goodput: Vec::new(),
+        folder: std::env::temp_dir(),
+    };
+    let mut accumulator = StageAccumulator::new(&stage);
+    for index in 0..ask.number {
+        accumulator.push(&crate::tune::tests::record(latency_ms, index < failed));
+    }
+    accumulator.finish(&stage, None).unwrap()
+}
+
+fn record(latency_ms: f64, failed: bool) -> crate::record::RequestRecord {
+    use crate::contract::{Failure, FailureKind, Framing};
+    use crate::record::{Meaning, RequestKey, RequestRecord, Wire};
+    use crate::units::Nanos;
+    let key = RequestKey {
+        run_id: "r".into(),
+        stage: "s".into(),
+        request_id: "i".into(),
+        attempt: 1,
+        conversation_id: "c".into(),
+        turn: 0,
+        input_turns: 1,
+        api: "a".into(),
+        dataset: "d".into(),
+        model: "m".into(),
+        warmup: false,
+    };
+    let wire = Wire {
+        due: Nanos::ZERO,
+        sent: Some(Nanos::ZERO),
+        first_byte: None,
+        closed: Nanos::from_ms(latency_ms),
+        framing: Framing::Whole,
+        frames: 1,
+        bytes_in: 1,
+        bytes_out: 1,
+        connection_reused: None,
+        status: Some(200),
+    };
+    let failure = failed.then(|| Failure::new(FailureKind::Truncated, "cut"));
+    RequestRecord::new(key, 0, wire, Meaning { failure, ..Meaning::default() })
+}
+
+/// Runs a tuner against a server whose latency is that of `latency_ms` at each load.
+fn tuned(spec: SlaSpec, latency_ms: impl Fn(u32) -> f64) -> (Tuner, Vec<String>) {
+    let mut tuner = Tuner::new(spec);
+    let mut asked = Vec::new();
+    while let Some(ask) = tuner.ask() {
+        asked.push(ask.name.clone());
+        let load = ask.parallel.unwrap_or(0);
+        tuner.tell(&summary(&ask, latency_ms(load), 0));
+    }
+    (tuner, asked)
+}
+
+#[test]
+fn the_highest_concurrency_within_the_limit_is_found_with_every_load_measured_as_often_as_asked() {
+    let (tuner, asked) = tuned(spec(json!([{"p99_latency": "<=100ms"}]), 2), |load| 10.0 * f64::from(load));
+    let answers = tuner.answers();
+    assert_eq!((answers[0].best, answers[0].note.as_str()), (Some(10), "satisfied"));
+    assert_eq!(answers[0].criteria, "p99_latency <=100ms");
+    assert_eq!(
+        asked,
+        [
+            "sla_parallel_4_run_1",
+            "sla_parallel_4_run_2",
+            "sla_parallel_8_run_1",
+            "sla_parallel_8_run_2",
+            "sla_parallel_16_run_1",
+            "sla_parallel_12_run_1",
+            "sla_parallel_12_run_2",
+            "sla_parallel_10_run_1",
+            "sla_parallel_10_run_2",
+            "sla_parallel_11_run_1",
+            "sla_parallel_11_run_2",
+        ],
+        "16 fails so clearly that it is not measured twice"
+    );
+}
+
+#[test]
+fn groups_share_what_was_measured() {
+    let criteria = json!([{"p99_latency": "<=100ms"}, {"avg_latency": "<=50ms"}]);
+    let (tuner, asked) = tuned(spec(criteria, 1), |load| 10.0 * f64::from(load));
+    assert_eq!(tuner.answers().iter().map(|answer| answer.best).collect::<Vec<_>>(), [Some(10), Some(5)]);
+    let mut once = asked.clone();
+    once.sort();
+    once.dedup();
+    assert_eq!(once.len(), asked.len());
+}
+
+#[test]
+fn a_limit_that_cannot_be_met_and_a_bound_that_is_reached_are_said() {
+    let (tuner, _) = tuned(spec(json!([{"avg_latency": "<=1ms"}]), 1), |_| 5.0);
+    assert_eq!(
+        (tuner.answers()[0].best, tuner.answers()[0].note.as_str()),
+        (None, "failed at 1 and all below")
+    );
+    let (tuner, _) = tuned(spec(json!([{"avg_latency": "<=10ms"}]), 1), |_| 5.0);
+    assert_eq!(tuner.answers()[0].best, Some(64));
+    assert!(tuner.answers()[0].note.contains("--sla-upper-bound"));
+}
+
+#[test]
+fn a_load_that_loses_requests_is_not_satisfied() {
+    let mut tuner = Tuner::new(spec(json!([{"avg_latency": "<=10ms"}]), 3));
+    while let Some(ask) = tuner.ask() {
+        let lost = u64::from(ask.parallel.unwrap_or(0) > 6);
+        tuner.tell(&summary(&ask, 1.0, lost));
+    }
+    assert_eq!(tuner.answers()[0].best, Some(6));
+}
+
+#[test]
+fn the_rate_is_varied_within_a_fixed_concurrency() {
+    let spec = SlaSpec {
+        variable: SlaVariable::Rate,
+        fixed_parallel: Some(100),
+        ..spec(json!([{"avg_latency": "<=1s"}]), 1)
+    };
+    let ask = Tuner::new(spec).ask().unwrap();
+    assert_eq!((ask.parallel, ask.rate_rps, ask.number), (Some(100), Some(4.0), 8));
+}

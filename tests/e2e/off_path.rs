@@ -1,0 +1,135 @@
+//! What is slow beside the timing path stays beside it: a plugin that computes, a terminal that nobody
+//! reads. The times in the records are compared with those that the simulator wrote down. And when
+//! the client itself is slow, it says so.
+
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use tickrate::record::RequestRecord;
+use tickrate::sim::{RoleFrame, SimSpec};
+
+use crate::running::{Run, chat, command, guest, json_lines, perf, records, signal, sim, start};
+
+/// How late the client's stamps of tokens are by the server's clock, in milliseconds, sorted.
+fn lateness_ms(records: &[RequestRecord], truth: &[serde_json::Value], origin_ns: i64) -> Vec<f64> {
+    let mut out = Vec::new();
+    for record in records {
+        let server = truth.iter().find(|line| line["request_id"] == record.key.request_id.as_str());
+        let sent = server.expect("the server knows the request")["frame_ns"].as_array().expect("its frames");
+        for (frame, sent) in record.token_frames.iter().zip(sent) {
+            out.push((frame.at.0 + origin_ns - sent.as_i64().unwrap()) as f64 / 1e6);
+        }
+    }
+    out.sort_unstable_by(f64::total_cmp);
+    out
+}
+
+fn median(sorted: &[f64]) -> f64 {
+    sorted[sorted.len() / 2]
+}
+
+#[test]
+fn a_plugin_that_computes_for_50_ms_a_reply_does_not_move_a_token() {
+    let truth = tempfile::NamedTempFile::new().unwrap();
+    let server = sim(SimSpec {
+        ttft: "20".parse().unwrap(),
+        itl: "3".parse().unwrap(),
+        // The plugin takes every frame for a token.
+        role_frame: RoleFrame::Off,
+        truth: Some(truth.path().to_path_buf()),
+        ..SimSpec::default()
+    });
+    let api = guest("misbehave");
+    let run = perf(
+        &chat(&server.url()),
+        &[
+            "--api",
+            api.to_str().unwrap(),
+            "--api-args",
+            "{\"mode\":\"slow\",\"at\":\"parse\"}",
+            "--prompt",
+            "x",
+            "--parallel",
+            "8",
+            "--number",
+            "40",
+            "--no-test-connection",
+        ],
+    )
+    .ended(0);
+    server.stop();
+    let origin = run.json("run.json")["clock_origin_ns"].as_i64().unwrap();
+    let late = lateness_ms(&run.records(), &json_lines(truth.path()), origin);
+    assert_eq!(late.len(), 40 * 8);
+    // The plugin keeps a core busy for two seconds; had it been on the path, each token of a reply
+    // would be late by tens of milliseconds.
+    assert!(late[0] >= 0.0 && median(&late) < 10.0, "median {} ms", median(&late));
+}
+
+#[test]
+fn a_terminal_that_nobody_reads_does_not_move_a_token() {
+    let truth = tempfile::NamedTempFile::new().unwrap();
+    let server = sim(SimSpec {
+        ttft: "10".parse().unwrap(),
+        itl: "1".parse().unwrap(),
+        truth: Some(truth.path().to_path_buf()),
+        ..SimSpec::default()
+    });
+    let folder = tempfile::tempdir().unwrap();
+    // Nearly two thousand lines of --debug are more than a pipe holds.
+    let flags = "--debug --prompt x --max-tokens 3 --parallel 8 --number 1500 --no-test-connection";
+    let mut child = start(folder.path(), &chat(&server.url()), flags);
+    let begun = Instant::now();
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(child.try_wait().unwrap().is_none(), "it waits for somebody to read");
+    let mut printed = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+    assert!(child.wait().unwrap().success(), "{printed}");
+    assert!(begun.elapsed() >= Duration::from_secs(3));
+    server.stop();
+    let path = folder.path().join("outputs/run");
+    let run: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(path.join("run.json")).unwrap()).unwrap();
+    let late =
+        lateness_ms(&records(&path), &json_lines(truth.path()), run["clock_origin_ns"].as_i64().unwrap());
+    assert_eq!(late.len(), 1500 * 3);
+    assert!(median(&late) < 10.0, "median {} ms", median(&late));
+}
+
+/// A client that is stopped again and again reads late whatever the machine does, and knows it.
+#[test]
+fn a_client_that_is_kept_from_running_says_that_it_was_the_limit() {
+    let server =
+        sim(SimSpec { ttft: "20".parse().unwrap(), itl: "5".parse().unwrap(), ..SimSpec::default() });
+    let folder = tempfile::tempdir().unwrap();
+    let flags = "--prompt x --max-tokens 100 --parallel 4 --number 12 --no-test-connection";
+    let mut child = start(folder.path(), &chat(&server.url()), flags);
+    while child.try_wait().unwrap().is_none() {
+        signal(&child, libc::SIGSTOP);
+        std::thread::sleep(Duration::from_millis(60));
+        signal(&child, libc::SIGCONT);
+        std::thread::sleep(Duration::from_millis(60));
+    }
+    let output = child.wait_with_output().unwrap();
+    let run = Run { folder, output }.ended(0);
+    let health = &run.json("parallel_4_number_12/summary.json")["Client Health"];
+    assert_eq!(health["client_limited"], true, "{health}");
+    assert!(health["trust_ms"].as_f64().unwrap() > 5.0, "{health}");
+    assert!(run.stdout().contains("the client was a limit: its event loop ran up to"), "{}", run.stdout());
+}
+
+/// And one that is left alone does not cry wolf, at a load that any machine can bear.
+#[test]
+fn a_client_at_ease_does_not_say_that_it_was_a_limit_of_its_own_doing() {
+    let server =
+        sim(SimSpec { ttft: "20".parse().unwrap(), itl: "20".parse().unwrap(), ..SimSpec::default() });
+    let folder = tempfile::tempdir().unwrap();
+    let flags = "--prompt x --max-tokens 20 --parallel 2 --number 6 --no-test-connection";
+    let output = command(folder.path(), &chat(&server.url()), flags).output().unwrap();
+    let run = Run { folder, output }.ended(0);
+    let health = &run.json("parallel_2_number_6/summary.json")["Client Health"];
+    assert_eq!(health["starved"], 0, "{health}");
+    let verdict = health["verdict"].as_str().unwrap();
+    assert!(!verdict.contains("% of a core") && !verdict.contains("not ready"), "{verdict}");
+    assert!(health["worker_cpu_percent"].as_f64().unwrap() < 50.0, "{health}");
+}
