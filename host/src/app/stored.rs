@@ -43,7 +43,7 @@ pub fn report(folder: &Path) -> Result<Exit, AppError> {
 
 /// The figures of a stage, computed from its records: `file` is they, or their folder.
 pub(super) fn summarise(file: &Path) -> Result<(BasicInformation, StageSummary), OutputError> {
-    let stored = stored::read(file)?;
+    let stored = stored::read_figures(file)?;
     let mut accumulator = StageAccumulator::new(&stored.stage);
     let text = |pointer: &str| {
         stored.run.config.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_string()

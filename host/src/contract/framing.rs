@@ -2,6 +2,8 @@
 //! It knows no JSON and no API. It runs after the exchange, never while one is being read:
 //! a frame's time follows from the read that brought its last byte.
 
+use memchr::{memchr, memchr2};
+
 use super::exchange::{Frame, Framing, Mark};
 use crate::units::Nanos;
 
@@ -71,7 +73,7 @@ fn ndjson(body: Vec<u8>, marks: &[Mark]) -> Framed {
     let mut frames = Vec::with_capacity(marks.len());
     let mut start = 0;
     while start < body.len() {
-        let newline = body[start..].iter().position(|&byte| byte == b'\n').map(|offset| start + offset);
+        let newline = memchr(b'\n', &body[start..]).map(|offset| start + offset);
         let end = newline.unwrap_or(body.len());
         let mut line = start..end;
         if !line.is_empty() && body[line.end - 1] == b'\r' {
@@ -115,7 +117,7 @@ fn sse(body: &[u8], marks: &[Mark]) -> Framed {
 
 /// The line that starts at `start`, without its ending, and where the next one starts.
 fn line_at(body: &[u8], start: usize) -> (&[u8], usize) {
-    match body[start..].iter().position(|&byte| byte == b'\n' || byte == b'\r') {
+    match memchr2(b'\n', b'\r', &body[start..]) {
         None => (&body[start..], body.len()),
         Some(offset) => {
             let end = start + offset;

@@ -214,7 +214,7 @@ impl StageAccumulator {
         for metric in Metric::ALL {
             let samples = &mut self.metrics[metric.index()];
             match metric {
-                Metric::Itl => samples.extend(record.itl_ms.iter().copied()),
+                Metric::Itl => samples.extend(&record.itl_ms),
                 _ => samples.push(value_of(record, metric)),
             }
         }

@@ -5,52 +5,57 @@
 //! few that matter are selected digit by digit.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::select::select;
+use super::select::{FirstDigits, key, select};
 
 /// How many values of a metric are kept in memory.
 const IN_MEMORY: usize = 1 << 17;
+/// How many values are written or read at a time.
+const PIECE: usize = 1 << 13;
 
 /// All values of one metric.
 #[derive(Debug)]
 pub struct Samples {
     values: Vec<f64>,
-    count: u64,
+    /// Of those that are in the file.
     sum: Sum,
     spill: Spill,
 }
 
-/// The file for what is too much for memory.
+/// The file for what is too much for memory. It holds keys, which order as the values do.
 #[derive(Debug)]
 struct Spill {
     folder: PathBuf,
-    file: Option<File>,
+    count: u64,
+    file: Option<(File, FirstDigits)>,
     failed: Option<io::Error>,
 }
 
 impl Samples {
     /// No values yet; if there are many, they go into a file without a name in `folder`.
     pub fn new(folder: &Path) -> Samples {
-        let spill = Spill { folder: folder.to_path_buf(), file: None, failed: None };
-        Samples { values: Vec::new(), count: 0, sum: Sum::default(), spill }
+        let spill = Spill { folder: folder.to_path_buf(), count: 0, file: None, failed: None };
+        Samples { values: Vec::new(), sum: Sum::default(), spill }
     }
 
     /// Adds a value, if there is one.
     pub fn push(&mut self, value: Option<f64>) {
-        self.extend(value);
+        self.extend(value.as_slice());
     }
 
     /// Adds values.
-    pub fn extend(&mut self, values: impl IntoIterator<Item = f64>) {
-        for value in values {
-            self.values.push(value);
-            self.count += 1;
-            self.sum.add(value);
-            if self.values.len() >= IN_MEMORY {
-                self.spill.take(&mut self.values);
+    pub fn extend(&mut self, mut values: &[f64]) {
+        while !values.is_empty() {
+            let (now, later) = values.split_at(values.len().min(IN_MEMORY - self.values.len()));
+            self.values.extend_from_slice(now);
+            if self.values.len() == IN_MEMORY {
+                self.sum.add(&self.values);
+                self.spill.take(&self.values);
+                self.values.clear();
             }
+            values = later;
         }
     }
 
@@ -60,62 +65,88 @@ impl Samples {
         if let Some(error) = self.spill.failed {
             return Err(error);
         }
-        if self.count == 0 {
+        let count = self.spill.count + self.values.len() as u64;
+        if count == 0 {
             return Ok(None);
         }
+        self.sum.add(&self.values);
         let quantiles = match self.spill.file {
             None => {
                 self.values.sort_unstable_by(f64::total_cmp);
-                at.iter().map(|&q| interpolate(q, self.count, |rank| self.values[rank as usize])).collect()
+                at.iter().map(|&q| interpolate(q, count, |rank| self.values[rank as usize])).collect()
             }
-            Some(mut file) => {
-                write_values(&mut file, &self.values)?;
+            Some((mut file, mut first)) => {
+                write_keys(&mut file, &mut first, &self.values)?;
                 self.values = Vec::new();
-                let mut ranks: Vec<u64> = at.iter().flat_map(|&q| neighbours(q, self.count)).collect();
+                let mut ranks: Vec<u64> = at.iter().flat_map(|&q| neighbours(q, count)).collect();
                 ranks.sort_unstable();
                 ranks.dedup();
-                let found = select(&ranks, |visit| each_value(&mut file, visit))?;
+                let found = select(&ranks, &first, |visit| each_key(&mut file, visit))?;
                 let value = |rank| ranks.binary_search(&rank).map_or(f64::NAN, |index| found[index]);
-                at.iter().map(|&q| interpolate(q, self.count, value)).collect()
+                at.iter().map(|&q| interpolate(q, count, value)).collect()
             }
         };
         let at = at.to_vec();
-        Ok(Some(Distribution { count: self.count, sum: self.sum.value(), at, quantiles }))
+        Ok(Some(Distribution { count, sum: self.sum.value(), at, quantiles }))
     }
 }
 
 impl Spill {
-    /// Moves the values to the file. Once that has failed, they are dropped: memory stays bounded,
+    /// Writes the values to the file. Once that has failed, they are dropped: memory stays bounded,
     /// and the failure is told at the end.
-    fn take(&mut self, values: &mut Vec<f64>) {
-        if self.failed.is_none() {
-            let written = match &mut self.file {
-                Some(file) => write_values(file, values),
-                None => tempfile::tempfile_in(&self.folder)
-                    .and_then(|mut file| write_values(&mut file, values).map(|()| self.file = Some(file))),
-            };
-            self.failed = written.err();
+    fn take(&mut self, values: &[f64]) {
+        self.count += values.len() as u64;
+        if self.failed.is_some() {
+            return;
         }
-        values.clear();
+        if self.file.is_none() {
+            match tempfile::tempfile_in(&self.folder) {
+                Ok(file) => self.file = Some((file, FirstDigits::default())),
+                Err(error) => self.failed = Some(error),
+            }
+        }
+        if let Some((file, first)) = &mut self.file {
+            self.failed = write_keys(file, first, values).err();
+        }
     }
 }
 
-fn write_values(file: &mut File, values: &[f64]) -> io::Result<()> {
-    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_ne_bytes()).collect();
-    file.write_all(&bytes)
+fn write_keys(file: &mut File, first: &mut FirstDigits, values: &[f64]) -> io::Result<()> {
+    let mut bytes = [0; PIECE * 8];
+    for piece in values.chunks(PIECE) {
+        let bytes = &mut bytes[..piece.len() * 8];
+        for (&value, bytes) in piece.iter().zip(bytes.as_chunks_mut().0) {
+            let key = key(value);
+            first.count(key);
+            *bytes = key.to_ne_bytes();
+        }
+        file.write_all(bytes)?;
+    }
+    Ok(())
 }
 
-/// Shows every value in the file to `visit`.
-fn each_value(file: &mut File, visit: &mut dyn FnMut(f64)) -> io::Result<()> {
+/// Shows every key in the file to `visit`.
+fn each_key(file: &mut File, visit: &mut dyn FnMut(&[u64])) -> io::Result<()> {
     file.seek(SeekFrom::Start(0))?;
-    let mut reader = BufReader::with_capacity(1 << 20, file);
-    let mut bytes = [0; 8];
+    let mut bytes = [0; PIECE * 8];
+    let mut keys = [0; PIECE];
+    let mut filled = 0;
     loop {
-        match reader.read_exact(&mut bytes) {
-            Ok(()) => visit(f64::from_ne_bytes(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+        let read = match file.read(&mut bytes[filled..]) {
+            Ok(0) => return Ok(()),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
+        };
+        filled += read;
+        let (whole, rest) = bytes[..filled].as_chunks();
+        for (key, bytes) in keys.iter_mut().zip(whole) {
+            *key = u64::from_ne_bytes(*bytes);
         }
+        visit(&keys[..whole.len()]);
+        let (start, left) = (filled - rest.len(), rest.len());
+        bytes.copy_within(start..filled, 0);
+        filled = left;
     }
 }
 
@@ -134,27 +165,46 @@ fn interpolate(q: f64, count: u64, value: impl Fn(u64) -> f64) -> f64 {
     low + (high - low) * (position - below as f64)
 }
 
-/// A sum that does not lose small values beside large ones (Neumaier 1974).
+/// A sum that does not lose small values beside large ones (Neumaier 1974). It is several sums that
+/// take the values in turn, so that a processor adds to all of them at once.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sum {
-    total: f64,
-    lost: f64,
+    totals: [f64; SUMS],
+    lost: [f64; SUMS],
 }
 
+/// How many sums one is. Blocks of values but the last must be a multiple of it, so that the result
+/// does not depend on how the values were put together.
+const SUMS: usize = 8;
+const _: () = assert!(IN_MEMORY.is_multiple_of(SUMS));
+
 impl Sum {
-    fn add(&mut self, value: f64) {
-        let total = self.total + value;
-        self.lost += if self.total.abs() >= value.abs() {
-            (self.total - total) + value
-        } else {
-            (value - total) + self.total
+    fn add(&mut self, values: &[f64]) {
+        let (eights, rest) = values.as_chunks::<SUMS>();
+        let sums = |sum: &mut Sum, values: &[f64]| {
+            for ((total, lost), &value) in sum.totals.iter_mut().zip(&mut sum.lost).zip(values) {
+                (*total, *lost) = neumaier(*total, *lost, value);
+            }
         };
-        self.total = total;
+        eights.iter().for_each(|values| sums(self, values));
+        sums(self, rest);
     }
 
     fn value(self) -> f64 {
-        self.total + self.lost
+        let (total, lost) = self
+            .totals
+            .into_iter()
+            .chain(self.lost)
+            .fold((0.0, 0.0), |(total, lost), value| neumaier(total, lost, value));
+        total + lost
     }
+}
+
+/// A total with one more value, and what it has lost until then.
+fn neumaier(total: f64, lost: f64, value: f64) -> (f64, f64) {
+    let more = total + value;
+    let (large, small) = if total.abs() >= value.abs() { (total, value) } else { (value, total) };
+    (more, lost + ((large - more) + small))
 }
 
 /// The figures of a metric that was measured at least once.
@@ -195,7 +245,7 @@ mod tests {
 
     fn of(values: &[f64], at: &[f64]) -> Distribution {
         let mut samples = Samples::new(&std::env::temp_dir());
-        samples.extend(values.iter().copied());
+        samples.extend(values);
         samples.distribution(at).unwrap().unwrap()
     }
 
@@ -238,7 +288,7 @@ mod tests {
     #[test]
     fn a_folder_that_cannot_be_written_is_told_of_at_the_end() {
         let mut samples = Samples::new(Path::new("/nowhere/at/all"));
-        samples.extend((0..IN_MEMORY * 3).map(|i| i as f64));
+        (0..IN_MEMORY * 3).for_each(|i| samples.push(Some(i as f64)));
         assert!(samples.values.len() < IN_MEMORY);
         assert!(samples.distribution(&[0.5]).is_err());
     }

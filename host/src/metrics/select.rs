@@ -1,83 +1,144 @@
 //! Order statistics of more values than fit into memory: the values at given ranks, found exactly
 //! by looking at all of them a few times.
 //!
-//! It is a radix selection. Values are mapped to integers of the same order. Each pass counts the
-//! values by their next 16 bits, within the prefixes that the wanted ranks were found to have, until
-//! the values with such a prefix are few enough to be collected and sorted.
+//! It is a radix selection. Values are mapped to keys: integers of the same order. The first digit of
+//! every key is counted as the values come. Then each pass over the keys counts the next digit of
+//! those that share the digits so far with a wanted rank, until they are few enough to be collected
+//! and sorted. Of a hundred million intervals that is two passes.
 
 use std::io;
 
-/// Bits that a pass looks at.
+/// Bits of the first digit: of a double the sign, the exponent, and four bits of what follows.
+const FIRST_BITS: u32 = 16;
+/// Bits that a pass looks at, at most.
 const DIGIT_BITS: u32 = 16;
-const DIGITS: usize = 1 << DIGIT_BITS;
-/// As many values may be collected at the end.
-const FEW: u64 = 1 << 20;
+/// The counters that a pass has, 8 bytes each, as long as every group gets a few. More would not fit
+/// into a core's own cache, and cost more than they save.
+const COUNTERS: usize = 1 << 16;
+/// As many values may be collected at the end. Sorting more takes longer than another pass.
+const FEW: u64 = 1 << 16;
+/// No group: no wanted rank is among the values with these digits.
+const NONE: u16 = u16::MAX;
 
-/// The values that share a prefix which some of the ranks fall into.
+/// How many values have each first digit.
+#[derive(Debug)]
+pub(super) struct FirstDigits(Vec<u64>);
+
+impl Default for FirstDigits {
+    fn default() -> FirstDigits {
+        FirstDigits(vec![0; 1 << FIRST_BITS])
+    }
+}
+
+impl FirstDigits {
+    /// Counts one more value.
+    pub(super) fn count(&mut self, key: u64) {
+        self.0[(key >> (64 - FIRST_BITS)) as usize] += 1;
+    }
+}
+
+/// The values that share their digits so far with a wanted rank.
 struct Group {
-    prefix: u64,
-    /// How many values are smaller than all with this prefix.
+    digits: u64,
+    /// How many values are smaller than all of these.
     below: u64,
-    /// How many have this prefix.
+    /// How many these are.
     count: u64,
 }
 
-/// The values at `ranks`, which count from 0 and must rise, among those that `each` shows. `each` is
-/// called several times and must show the same values each time, at least as many as the largest rank.
+/// One digit of the way from a key to its group.
+struct Level {
+    shift: u32,
+    bits: u32,
+    /// The group that a group's keys with a digit are in, or [`NONE`].
+    next: Vec<u16>,
+}
+
+impl Level {
+    fn cell(&self, group: usize, key: u64) -> usize {
+        group << self.bits | (key >> self.shift) as usize & ((1 << self.bits) - 1)
+    }
+}
+
+/// The values at `ranks`, which count from 0 and must rise, among those whose keys `each` shows in
+/// blocks of any size; `first` has counted the same values. `each` is called a few times and must
+/// show the same keys each time. There may be up to 65,534 ranks; those beyond the values are no numbers.
 pub(super) fn select(
     ranks: &[u64],
-    mut each: impl FnMut(&mut dyn FnMut(f64)) -> io::Result<()>,
+    first: &FirstDigits,
+    mut each: impl FnMut(&mut dyn FnMut(&[u64])) -> io::Result<()>,
 ) -> io::Result<Vec<f64>> {
-    let mut groups = vec![Group { prefix: 0, below: 0, count: u64::MAX }];
-    let mut known_bits = 0;
-    while known_bits < 64 && groups.iter().map(|group| group.count).fold(0, u64::saturating_add) > FEW {
-        let mut counts = vec![vec![0_u64; DIGITS]; groups.len()];
-        each(&mut |value| {
-            let key = key(value);
-            if let Some(group) = group_of(&groups, key, known_bits) {
-                let digit = (key >> (64 - known_bits - DIGIT_BITS)) as usize & (DIGITS - 1);
-                counts[group][digit] += 1;
+    let all = [Group { digits: 0, below: 0, count: u64::MAX }];
+    let mut level = Level { shift: 64 - FIRST_BITS, bits: FIRST_BITS, next: Vec::new() };
+    let mut groups = narrow(&all, &first.0, ranks, &mut level);
+    let mut levels = vec![level];
+    let mut unknown = 64 - FIRST_BITS;
+    while unknown > 0 && groups.iter().map(|group| group.count).sum::<u64>() > FEW {
+        let room = (COUNTERS / groups.len()).max(1 << 8).ilog2();
+        let bits = room.min(DIGIT_BITS).min(unknown);
+        let mut level = Level { shift: unknown - bits, bits, next: Vec::new() };
+        let mut counts = vec![0_u64; groups.len() << bits];
+        each(&mut |keys| {
+            for &key in keys {
+                if let Some(group) = group_of(&levels, key) {
+                    counts[level.cell(group, key)] += 1;
+                }
             }
         })?;
-        groups = narrow(&groups, &counts, ranks);
-        known_bits += DIGIT_BITS;
+        groups = narrow(&groups, &counts, ranks, &mut level);
+        levels.push(level);
+        unknown -= bits;
     }
-    if known_bits == 64 {
-        // Every group is a single value, however often it is there.
-        let value =
-            |rank: &u64| groups.iter().rfind(|group| group.below <= *rank).map(|group| value(group.prefix));
-        return Ok(ranks.iter().map(|rank| value(rank).unwrap_or(f64::NAN)).collect());
+    let mut collected: Vec<Vec<u64>> = groups.iter().map(|_| Vec::new()).collect();
+    if unknown > 0 {
+        each(&mut |keys| {
+            for &key in keys {
+                if let Some(group) = group_of(&levels, key) {
+                    collected[group].push(key);
+                }
+            }
+        })?;
     }
-    let mut collected: Vec<Vec<f64>> = groups.iter().map(|_| Vec::new()).collect();
-    each(&mut |value| {
-        if let Some(group) = group_of(&groups, key(value), known_bits) {
-            collected[group].push(value);
-        }
-    })?;
-    for values in &mut collected {
-        values.sort_unstable_by(f64::total_cmp);
-    }
-    let value = |rank: &u64| {
+    collected.iter_mut().for_each(|keys| keys.sort_unstable());
+    let at = |rank: &u64| {
         let group = groups.iter().rposition(|group| group.below <= *rank)?;
-        collected[group].get((rank - groups[group].below) as usize).copied()
+        let Group { digits, below, count } = groups[group];
+        let rank = rank - below;
+        // With all digits known, every value of a group is the same, however often it is there.
+        if unknown == 0 {
+            (rank < count).then_some(digits)
+        } else {
+            collected[group].get(rank as usize).copied()
+        }
     };
-    Ok(ranks.iter().map(|rank| value(rank).unwrap_or(f64::NAN)).collect())
+    Ok(ranks.iter().map(|rank| at(rank).map_or(f64::NAN, value)).collect())
 }
 
-/// The group that a key falls into, if it is in any. Groups are sorted by prefix.
-fn group_of(groups: &[Group], key: u64, known_bits: u32) -> Option<usize> {
-    let prefix = if known_bits == 0 { 0 } else { key >> (64 - known_bits) };
-    groups.binary_search_by_key(&prefix, |group| group.prefix).ok()
+/// The group that a key is in, if it is in any.
+fn group_of(levels: &[Level], key: u64) -> Option<usize> {
+    let mut group = 0;
+    for level in levels {
+        match level.next[level.cell(group, key)] {
+            NONE => return None,
+            next => group = usize::from(next),
+        }
+    }
+    Some(group)
 }
 
-/// The groups one digit further that hold a wanted rank.
-fn narrow(groups: &[Group], counts: &[Vec<u64>], ranks: &[u64]) -> Vec<Group> {
-    let mut out = Vec::new();
-    for (group, counts) in groups.iter().zip(counts) {
+/// The groups one digit further that hold a wanted rank; `level` learns the way to them.
+fn narrow(groups: &[Group], counts: &[u64], ranks: &[u64], level: &mut Level) -> Vec<Group> {
+    level.next = vec![NONE; counts.len()];
+    let mut out: Vec<Group> = Vec::new();
+    for (index, group) in groups.iter().enumerate() {
         let mut below = group.below;
-        for (digit, &count) in counts.iter().enumerate() {
-            if count > 0 && ranks.iter().any(|rank| (below..below + count).contains(rank)) {
-                out.push(Group { prefix: group.prefix << DIGIT_BITS | digit as u64, below, count });
+        for digit in 0..1_usize << level.bits {
+            let cell = index << level.bits | digit;
+            let count = counts[cell];
+            let wanted = ranks.partition_point(|&rank| rank < below);
+            if count > 0 && ranks.get(wanted).is_some_and(|&rank| rank < below + count) {
+                level.next[cell] = u16::try_from(out.len()).unwrap_or(NONE);
+                out.push(Group { digits: group.digits << level.bits | digit as u64, below, count });
             }
             below += count;
         }
@@ -86,7 +147,7 @@ fn narrow(groups: &[Group], counts: &[Vec<u64>], ranks: &[u64]) -> Vec<Group> {
 }
 
 /// An integer that orders as the value does: IEEE 754's total order.
-fn key(value: f64) -> u64 {
+pub(super) fn key(value: f64) -> u64 {
     let bits = value.to_bits();
     if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
 }
@@ -102,8 +163,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn selected(values: &[f64], ranks: &[u64]) -> Vec<f64> {
-        select(ranks, |visit| {
-            values.iter().copied().for_each(visit);
+        let keys: Vec<u64> = values.iter().map(|&value| key(value)).collect();
+        let mut first = FirstDigits::default();
+        keys.iter().for_each(|&key| first.count(key));
+        select(ranks, &first, |visit| {
+            keys.chunks(1000).for_each(visit);
             Ok(())
         })
         .unwrap()

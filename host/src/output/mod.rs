@@ -2,6 +2,8 @@
 //! fails is reported and dropped, and the rest go on.
 
 pub mod console;
+mod decode;
+mod encode;
 pub mod journal;
 pub mod parquet;
 pub mod progress;

@@ -5,25 +5,14 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::schema::types::ColumnPath;
 
+use super::encode;
 use super::journal::{Journal, JournalReader, reason, recover_command};
-use super::schema::{
-    COLUMNS, END_KEY, Kind, RECORDS_FILE, RECOVERED_KEY, RUN_KEY, STAGE_KEY, VERSION_KEY, schema,
-};
+use super::schema::{END_KEY, RECORDS_FILE, RECOVERED_KEY, RUN_KEY, STAGE_KEY, VERSION_KEY};
 use super::{Output, OutputError};
 use crate::record::{Event, RunHeader, StageEnd};
-
-/// A row group ends after this many rows,
-const GROUP_ROWS: usize = 64 << 10;
-/// or after about this many bytes, whichever comes first. It bounds the memory of a conversion.
-const GROUP_BYTES: usize = 32 << 20;
 
 /// Writes one `requests.parquet` for each stage, in the stage's folder.
 #[derive(Debug, Default)]
@@ -107,7 +96,7 @@ pub(super) fn convert(path: &Path, end: Option<&StageEnd>) -> Result<Converted, 
         ))
     };
     let metadata = metadata(&journal, end).map_err(|error| failed(ParquetError::External(error.into())))?;
-    let rows = write(&mut journal, &partial, metadata).map_err(failed)?;
+    let rows = encode::write(&mut journal, &partial, metadata).map_err(failed)?;
     fs::rename(&partial, &file).map_err(|error| failed(error.into()))?;
     sync_folder_of(&file);
     let torn_bytes = journal.torn_bytes();
@@ -137,55 +126,6 @@ fn metadata(journal: &JournalReader, end: Option<&StageEnd>) -> Result<Vec<KeyVa
     Ok(metadata)
 }
 
-/// Writes all batches to `path` and waits until they are on the disk. Returns the number of rows.
-fn write(
-    batches: &mut impl Iterator<Item = RecordBatch>,
-    path: &Path,
-    metadata: Vec<KeyValue>,
-) -> Result<u64, ParquetError> {
-    let schema = schema();
-    let properties = properties(metadata);
-    let mut writer = ArrowWriter::try_new(File::create(path)?, schema.clone(), Some(properties))?;
-    let mut rows = 0;
-    for batch in batches {
-        rows += batch.num_rows() as u64;
-        writer.write(&RecordBatch::try_new(schema.clone(), batch.columns().to_vec())?)?;
-    }
-    writer.into_inner()?.sync_all()?;
-    Ok(rows)
-}
-
-/// Moments and measured spans are all different and hardly fill a dictionary; they get the encodings
-/// that suit them. Texts get none either, so that a row group's size says what reading it will take.
-fn properties(metadata: Vec<KeyValue>) -> WriterProperties {
-    let mut properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_max_row_group_row_count(Some(GROUP_ROWS))
-        .set_max_row_group_bytes(Some(GROUP_BYTES))
-        .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_key_value_metadata(Some(metadata));
-    for column in COLUMNS {
-        let mut path = vec![column.name.to_string()];
-        if matches!(column.kind, Kind::Doubles | Kind::Int64s | Kind::Int32s) {
-            path.extend(["list".to_string(), "element".to_string()]);
-        }
-        let path = ColumnPath::new(path);
-        let encoding = match column.kind {
-            Kind::Int64s => Some(Encoding::DELTA_BINARY_PACKED),
-            Kind::Int64 if column.name.ends_with("_ns") => Some(Encoding::DELTA_BINARY_PACKED),
-            Kind::Double | Kind::Doubles => Some(Encoding::BYTE_STREAM_SPLIT),
-            Kind::Text if matches!(column.name, "request_id" | "prompt" | "output") => Some(Encoding::PLAIN),
-            _ => None,
-        };
-        if let Some(encoding) = encoding {
-            properties = properties
-                .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_encoding(path, encoding);
-        }
-    }
-    properties.build()
-}
-
 /// Makes a new name in a folder safe against a power cut; where the system cannot, it is not.
 fn sync_folder_of(file: &Path) {
     if let Some(Ok(folder)) = file.parent().map(File::open) {
@@ -196,8 +136,8 @@ fn sync_folder_of(file: &Path) {
 #[cfg(test)]
 mod tests {
     use super::super::recover::{find_records, recover};
+    use super::super::sample;
     use super::super::stored::read;
-    use super::super::{journal, sample};
     use super::*;
     use crate::record::{RequestRecord, StageHeader};
     use crate::units::Nanos;
@@ -301,36 +241,5 @@ mod tests {
         fs::write(folder.path().join(RECORDS_FILE), b"PAR1 no PAR1").unwrap();
         let damaged = read(folder.path()).unwrap_err().to_string();
         assert!(damaged.contains(RECORDS_FILE) && damaged.contains("damaged"), "{damaged}");
-    }
-
-    /// Prints what journalling and conversion cost: `cargo test --release --lib output:: -- --ignored
-    /// --nocapture`.
-    #[test]
-    #[ignore = "a measurement, not a check"]
-    fn costs() {
-        const ROWS: u64 = 50_000;
-        let folder = tempfile::tempdir().unwrap();
-        let stage = sample::stage(folder.path());
-        let records: Vec<_> = (0..1000).map(|index| sample::success(index, 128)).collect();
-        let mut journal = journal::Journal::create(&sample::run(), &stage).unwrap();
-        let started = std::time::Instant::now();
-        for index in 0..ROWS {
-            journal.push(&records[index as usize % records.len()]).unwrap();
-        }
-        journal.close().unwrap();
-        let journalled = started.elapsed().as_secs_f64();
-        let journal_bytes = fs::metadata(journal.path()).unwrap().len();
-        let started = std::time::Instant::now();
-        let converted = convert(journal.path(), Some(&sample::end(1.0))).unwrap();
-        let converting = started.elapsed().as_secs_f64();
-        let bytes = fs::metadata(&converted.file).unwrap().len();
-        let started = std::time::Instant::now();
-        let back = read(folder.path()).unwrap().records.filter(Result::is_ok).count();
-        let reading = started.elapsed().as_secs_f64();
-        assert_eq!(back as u64, ROWS);
-        let rate = |seconds: f64| ROWS as f64 / seconds;
-        println!("journal: {:.0} rows/s, {} bytes a row", rate(journalled), journal_bytes / ROWS);
-        println!("parquet: {:.0} rows/s, {} bytes a row", rate(converting), bytes / ROWS);
-        println!("reading: {:.0} rows/s", rate(reading));
     }
 }

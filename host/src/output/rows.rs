@@ -264,8 +264,8 @@ fn cut(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::decode::records_from;
     use super::super::sample;
-    use super::super::stored::records_from;
     use super::*;
     use crate::record::TokenFrame;
     use crate::units::Nanos;
@@ -306,7 +306,7 @@ mod tests {
         let mut rows = Rows::default();
         rows.push(&record);
         assert_eq!(rows.len(), 1);
-        let back = records_from(&rows.finish().unwrap()).unwrap().remove(0);
+        let back = records_from(&rows.finish().unwrap(), &[]).unwrap().remove(0);
         assert_eq!(back.labels, [pair("b", "2"), pair("a", "3")]);
         assert_eq!(back.tokens.output, Some(i64::MAX as u64));
         assert_eq!(back.token_frames[0].tokens, Some(i32::MAX as u32));
@@ -318,7 +318,7 @@ mod tests {
         rows.push(&sample::success(0, 1));
         let batch = rows.finish().unwrap();
         let kept: Vec<_> = (0..batch.num_columns()).filter(|&at| COLUMNS[at].name != "due_ns").collect();
-        let error = records_from(&batch.project(&kept).unwrap()).unwrap_err();
-        assert_eq!(error.to_string(), "the column \"due_ns\" is missing");
+        let error = records_from(&batch.project(&kept).unwrap(), &[]).unwrap_err();
+        assert_eq!(error, "the column \"due_ns\" is missing");
     }
 }

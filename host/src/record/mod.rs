@@ -311,8 +311,9 @@ impl RequestRecord {
     /// tokens, as speculative decoding does.
     pub fn decoded_tokens_per_iter(&self) -> Option<f64> {
         let output = self.tokens.output?;
-        let frames = self.token_frames.len();
-        (output > 1 && frames > 1).then(|| (output - 1) as f64 / (frames - 1) as f64)
+        // Between two frames there is one interval.
+        let intervals = self.itl_ms.len();
+        (output > 1 && intervals > 0).then(|| (output - 1) as f64 / intervals as f64)
     }
 }
 
