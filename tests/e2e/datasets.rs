@@ -23,7 +23,7 @@ fn over(server: &RunningSim, name: &str, file: &str, number: u64, more: &[&str])
     }
     flags.extend(["--no-test-connection", "--save-text", "--seed", "5"]);
     flags.extend(more);
-    perf(&url, &flags)
+    perf(&url, flags.as_slice())
 }
 
 fn ok(run: &Run, expected: usize) -> Vec<RequestRecord> {
@@ -163,7 +163,7 @@ fn texts_are_embedded_and_ranked() {
             } else {
                 flags.extend(["--dataset-path", &path]);
             }
-            let records = ok(&perf(&url, &flags), 3);
+            let records = ok(&perf(&url, flags.as_slice()), 3);
             assert!(records.iter().all(|record| record.tokens.input > Some(0)), "{name}");
         }
     }
