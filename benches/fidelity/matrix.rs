@@ -107,6 +107,10 @@ const TOKENS: u32 = 128;
 /// The TTFT of the paced server, in milliseconds.
 const TTFT_MS: f64 = 50.0;
 
+/// What a reader saw, what it used, and its own verdict: how far it trusts itself in ms, and whether
+/// (1 or 0) it was a limit.
+type Read = (Vec<Seen>, Usage, (f64, f64));
+
 impl Bench<'_> {
     /// Runs everything.
     pub fn run(&self) -> Result<Results, BenchError> {
@@ -179,12 +183,7 @@ impl Bench<'_> {
         Ok(readers.into_iter().zip(taken.iter().map(|taken| put_together(taken, best))).collect())
     }
 
-    fn read(
-        &self,
-        reader: Reader,
-        url: &str,
-        load: &Load,
-    ) -> Result<(Vec<Seen>, Usage, (f64, f64)), BenchError> {
+    fn read(&self, reader: Reader, url: &str, load: &Load) -> Result<Read, BenchError> {
         let (cores, standing, folder) = (&self.cores, self.options.standing, self.folder);
         let plugin = match reader {
             Reader::Floor => {
