@@ -21,6 +21,8 @@ fn tools() -> &'static (PathBuf, PathBuf) {
         let wanted = std::fs::read(root().join("tests/languages/package.json")).unwrap();
         let done = folder.join("installed.json");
         if std::fs::read(&done).ok().as_ref() != Some(&wanted) {
+            // npm may leave a package out when it changes what is there, so that it begins anew.
+            let _ = std::fs::remove_dir_all(&folder);
             std::fs::create_dir_all(&folder).unwrap();
             std::fs::write(folder.join("package.json"), &wanted).unwrap();
             let install = Command::new("npm")

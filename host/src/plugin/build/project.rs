@@ -124,7 +124,9 @@ fn javascript(project: &Project, folder: &Path, wit: &Path, out: &Path) -> Resul
     let tool = in_folders(modules.chain(std::env::split_paths(&further)), COMPONENTIZE_JS_MAIN).ok_or(
         BuildError::Missing {
             tool: "componentize-js",
-            get: "npm install --save-dev @bytecodealliance/componentize-js@0.23.0",
+            // The second is what the first needs and does not name.
+            get: "npm install --save-dev @bytecodealliance/componentize-js@0.23.0 \
+                  @bytecodealliance/preview2-shim@0.25.0",
         },
     )?;
     let entry = folder.join(project.entry.as_deref().unwrap_or(Path::new("plugin.js")));
