@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::random_text::{RandomText, Sent, Vocabulary, unmade};
+use super::random_text::{RandomText, Sent, Vocabulary, label_inexact, unmade};
 use super::replay::{Replay, Trace, moment};
 use super::source::Record;
 use super::{DatasetSpec, options};
@@ -91,12 +91,15 @@ impl Trace for Lengths {
     }
 
     fn make(&self, entry: Entry, number: u64) -> Result<Conversation, PartError> {
-        let length = entry.input.saturating_sub(self.random.template_length()).max(1);
+        let template = self.random.template_length();
+        let length = entry.input.saturating_sub(template).max(1);
         let pieces = pieces(length, &entry.hashes, self.block_size, number);
         let mut conversation = self.random.pieces(number, &pieces).map_err(|error| unmade(&error))?;
         if let Some(turn) = conversation.turns.first_mut() {
             turn.max_tokens = Some(entry.output);
         }
+        // A request shorter than the template around it cannot be as short as it was.
+        label_inexact(&mut conversation, (length + template) as i64 - entry.input.max(1) as i64);
         conversation.labels.push(("trace_output_tokens".into(), entry.output.to_string()));
         Ok(conversation)
     }

@@ -142,6 +142,10 @@ impl Scanner {
             text.extend_from_slice(&bytes[..length]);
             self.reader.consume(length);
             if taken.is_some() {
+                // A bracket that closes nothing is no value, and staying at it leads nowhere.
+                if text.is_empty() {
+                    return Err(Wrong::Json("is not JSON: a bracket closes nothing; correct the file"));
+                }
                 return Ok(text);
             }
             if text.len() as u64 > LONGEST {

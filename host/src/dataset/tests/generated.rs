@@ -157,9 +157,10 @@ fn mooncakes_requests_share_what_their_hashes_share() {
     spec.options.insert("block_size".into(), 8.into());
     spec.options.insert("speed".into(), 2.0.into());
     let got = draw(&spec, 10);
-    assert_eq!(got.iter().map(tokens_of).collect::<Vec<_>>(), [40, 36, 20]);
+    assert_eq!(got.iter().map(tokens_of).collect::<Vec<_>>(), [60, 56, 45]);
     assert_eq!(got.iter().map(|one| one.arrival_ms.unwrap()).collect::<Vec<_>>(), [0.0, 50.0, 125.0]);
     assert_eq!(got.iter().map(|one| one.turns[0].max_tokens.unwrap()).collect::<Vec<_>>(), [5, 7, 3]);
+    assert!(got.iter().all(|one| one.labels.len() == 1), "all are exact");
     let words = |one: &Conversation| match &one.turns[0].prompt {
         Prompt::Chat(messages) => {
             messages::text(&messages[0]).split(' ').map(str::to_string).collect::<Vec<_>>()
@@ -175,7 +176,7 @@ fn mooncakes_requests_share_what_their_hashes_share() {
 fn azures_requests_have_their_moments_and_lengths() {
     let spec = DatasetSpec { path: Some(data("azure.csv")), ..made("azure_trace") };
     let got = draw(&spec, 10);
-    assert_eq!(got.iter().map(tokens_of).collect::<Vec<_>>(), [37, 45, 30]);
+    assert_eq!(got.iter().map(tokens_of).collect::<Vec<_>>(), [37, 45, 40]);
     let arrivals: Vec<f64> = got.iter().map(|one| one.arrival_ms.unwrap().round()).collect();
     assert_eq!(arrivals, [0.0, 300.0, 500.0]);
     let (_folder, bad) =
