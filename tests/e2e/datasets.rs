@@ -79,7 +79,7 @@ fn conversations_are_counted_as_such_and_each_turn_is_a_record() {
 fn random_conversations_and_pictures_are_made_up() {
     let server = server();
     let tokenizer = tokenizer();
-    let lengths = ["--tokenizer-path", &tokenizer, "--min-prompt-length", "30", "--max-prompt-length", "30"];
+    let lengths = ["--tokenizer-path", &tokenizer, "--min-prompt-length", "60", "--max-prompt-length", "60"];
     let turns = ["--multi-turn", "--min-turns", "2", "--max-turns", "2"];
     let flags: Vec<&str> = lengths.iter().chain(&turns).copied().collect();
     ok(&over(&server, "random_multi_turn", "", 4, &flags), 8);
