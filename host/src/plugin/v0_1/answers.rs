@@ -139,9 +139,7 @@ fn failure(failure: wit::Failure) -> Failure {
         wit::FailureKind::EmptyReply => FailureKind::EmptyReply,
         wit::FailureKind::Truncated => FailureKind::Truncated,
     };
-    // A server may give no reason; then neither this nor the built-in API makes one up.
-    let given = !failure.message.trim().is_empty();
-    Failure::new(kind, if given { one_line(&failure.message) } else { String::new() })
+    Failure::new(kind, one_line(&failure.message))
 }
 
 /// A batch of conversations, if it is not larger than asked for and each can be held.
