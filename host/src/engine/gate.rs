@@ -31,12 +31,17 @@ impl Gates {
         }
     }
 
-    /// The keeper's part: waits until `workers` have arrived at a gate, and opens it.
-    pub(super) fn open(&self, gate: usize, workers: usize) {
+    /// The keeper's part: waits until `workers` have arrived at a gate.
+    pub(super) fn gather(&self, gate: usize, workers: usize) {
         let mut state = self.lock();
         while state.arrived[gate] < workers {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// The keeper's part: opens a gate.
+    pub(super) fn open(&self, gate: usize) {
+        let mut state = self.lock();
         state.open = gate + 1;
         self.changed.notify_all();
     }

@@ -199,10 +199,12 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
         let mut begun = (clock.now(), process_cpu());
         for (index, phase) in phases.iter().enumerate() {
             wait_until_ready(phase, ready, stop);
+            // A phase starts when the one before it is over, and its due times count from there.
+            gates.gather(index, running.len());
             begun = (clock.now(), process_cpu());
             // It is set once, here, before any worker can look.
             let _ = phase.start.set(begun.0);
-            gates.open(index, running.len());
+            gates.open(index);
         }
         for worker in running {
             match worker.join() {

@@ -27,6 +27,16 @@ fn the_warmup_is_over_before_the_measurement_begins() {
     assert!(measured.iter().all(|record| record.sent.unwrap() >= warm_end));
 }
 
+/// Else requests would be due before the measurement began, and all at once when it does.
+#[test]
+fn due_times_count_from_the_end_of_the_warmup() {
+    let stage = Stage { open_loop: true, warmup: 10, number: 10, rate: Some(200.0), ..Stage::default() };
+    let ran = stage.run();
+    let (warm, measured): (Vec<_>, Vec<_>) = ran.records.iter().partition(|record| record.key.warmup);
+    let warm_end = warm.iter().map(|record| record.closed).max().unwrap();
+    assert!(measured.iter().all(|record| record.due >= warm_end));
+}
+
 #[test]
 fn a_turn_that_cannot_be_shaped_is_a_failed_record_and_nothing_more() {
     let api = Bytewise { refuses: Some("question 3."), ..Bytewise::default() };
