@@ -2,11 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use tickrate::cli::Cli;
-
 fn main() -> ExitCode {
-    match Cli::parse().run() {
+    match tickrate::cli::run(std::env::args_os()) {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(error) => {
             for line in error.lines {

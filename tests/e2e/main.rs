@@ -1,6 +1,7 @@
 //! End to end: the real binary against real servers over real sockets.
 
 mod apis;
+mod config;
 mod datasets;
 mod flags;
 mod folders;

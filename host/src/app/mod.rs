@@ -1,6 +1,7 @@
 //! The composition root: the only module that knows all the parts.
 
 mod connection;
+mod dry_run;
 mod exit;
 mod folder;
 mod parts;
@@ -10,6 +11,7 @@ mod signals;
 mod stages;
 mod stored;
 
+pub use dry_run::dry_run;
 pub use exit::{AppError, Exit};
 pub use parts::plugin_services;
 pub use perf::perf;

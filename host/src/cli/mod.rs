@@ -3,8 +3,10 @@
 pub mod datasets;
 pub mod perf;
 pub mod plugin;
+pub mod settings;
 pub mod sim;
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -26,6 +28,8 @@ pub struct Cli {
 enum Command {
     /// Measure a server: one stage for each --parallel, one record for each request
     Perf(perf::PerfArgs),
+    /// Write, check and describe configuration files for perf
+    Config(settings::command::ConfigArgs),
     /// Simulate a server with known timing, to try tickrate or to check it
     Sim(sim::SimArgs),
     /// List the datasets that are built in, or describe one
@@ -53,15 +57,28 @@ enum Command {
     Man,
 }
 
+/// Does what a command line asks for, with what the environment and a configuration file add to it.
+/// Ends the process if the command line asks for help or cannot be understood.
+pub fn run(words: impl IntoIterator<Item = OsString>) -> Result<Exit, AppError> {
+    let layered = settings::layered(words.into_iter().collect(), std::env::vars_os())?;
+    let cli = Cli::try_parse_from(&layered.words).unwrap_or_else(|error| error.exit());
+    for note in &layered.notes {
+        eprintln!("note: {note}");
+    }
+    cli.run(&layered)
+}
+
 impl Cli {
-    /// Does what the command line asks for.
-    pub fn run(self) -> Result<Exit, AppError> {
+    fn run(self, layered: &settings::Layered) -> Result<Exit, AppError> {
         match self.command {
             Command::Perf(args) => {
                 // The low bits of two clocks: enough to differ from the last run.
                 let entropy = crate::clock::monotonic_ns() as u64 ^ u64::from(std::process::id());
-                app::perf(args.into_config(entropy)?)
+                let dry = args.dry_run();
+                let config = args.into_config(entropy).map_err(|problems| layered.explain(problems))?;
+                if dry { app::dry_run(config) } else { app::perf(config) }
             }
+            Command::Config(args) => settings::command::run(&args),
             Command::Sim(args) => {
                 sim::run(args).map_err(|error| AppError::usage(error.to_string()))?;
                 Ok(Exit::Success)

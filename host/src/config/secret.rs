@@ -35,7 +35,8 @@ impl Header {
         names_a_secret(&self.name)
     }
 
-    fn shown(&self) -> &str {
+    /// Its value as it may be shown: hidden if it is a secret.
+    pub fn shown(&self) -> &str {
         if self.is_secret() { HIDDEN } else { &self.value }
     }
 }

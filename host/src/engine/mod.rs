@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use async_channel::Sender;
 
+pub use prepare::shape;
 pub use probe::probe;
 pub use stop::{StopSignal, StopSwitch};
 

@@ -242,6 +242,11 @@ impl Shaper {
     }
 }
 
+/// The request for a turn as a run would send it, before the run's own headers.
+pub fn shape(api: &dyn Api, turn: &TurnInContext) -> Result<HttpRequest, PartError> {
+    api.shape(turn).map(|request| with_context_headers(request, turn))
+}
+
 /// Sends the request to the server at `origin` (`http://host:port`) instead of the one it names.
 fn aim(request: &mut HttpRequest, origin: &str) {
     let Some((_, rest)) = request.url.split_once("://") else { return };

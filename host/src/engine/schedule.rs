@@ -74,9 +74,9 @@ impl RateProfile {
         }
     }
 
-    /// The time by which `arrivals` arrivals are expected: where the integral of the rate reaches
+    /// The time in seconds by which `arrivals` arrivals are expected: where the integral of the rate reaches
     /// them. A process of unit rate, mapped through it, has this rate.
-    fn time_of(&self, mut arrivals: f64) -> f64 {
+    pub fn time_of(&self, mut arrivals: f64) -> f64 {
         let mut elapsed_s = 0.0;
         for segment in &self.segments {
             let Segment { duration_s, from_rps, to_rps } = *segment;

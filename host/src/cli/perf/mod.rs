@@ -17,6 +17,15 @@ use crate::tune::SlaVariable;
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Parameters of replies that have no default are sent only if they are given.")]
 pub struct PerfArgs {
+    /// YAML, TOML or JSON file with any of these flags under their long names; - reads YAML or JSON from
+    /// the standard input. Flags may also be set as TICKRATE_FLAG_NAME in the environment. The command
+    /// line wins over the environment, and the environment over the file
+    #[arg(long, value_name = "FILE", help_heading = "Settings")]
+    config: Option<PathBuf>,
+    /// Print the stages, the time they take as far as it is known, and a sample request, and send nothing
+    #[arg(long, help_heading = "Settings")]
+    dry_run: bool,
+
     /// Model name as the server knows it
     #[arg(long, help_heading = "Model and API")]
     model: Option<String>,
@@ -328,4 +337,11 @@ pub struct PerfArgs {
     /// Print each request
     #[arg(long, action = ArgAction::SetTrue, help_heading = "Output")]
     debug: bool,
+}
+
+impl PerfArgs {
+    /// Whether only the plan is asked for.
+    pub fn dry_run(&self) -> bool {
+        self.dry_run
+    }
 }
