@@ -76,6 +76,7 @@ pub fn parts(index: u64, frames: usize) -> (RequestKey, Wire, Meaning) {
         attempt: 1,
         conversation_id: index.to_string(),
         turn: 0,
+        conversation_turns: 1,
         input_turns: 1,
         api: "openai".into(),
         dataset: "random".into(),

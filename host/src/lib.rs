@@ -22,6 +22,7 @@ pub mod contract;
 pub mod dataset;
 pub mod engine;
 pub mod http;
+pub mod hub;
 pub mod metrics;
 pub mod output;
 pub mod plan;

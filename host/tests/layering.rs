@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rank of each module, by the first part of its path.
-const RANKS: [(&str, u32); 20] = [
+const RANKS: [(&str, u32); 21] = [
     ("units", 0),
     ("clock", 1),
     ("priority", 1),
@@ -16,6 +16,7 @@ const RANKS: [(&str, u32); 20] = [
     ("api", 5),
     ("plugin", 5),
     ("http", 5),
+    ("hub", 5),
     ("engine", 5),
     ("output", 5),
     ("tune", 5),

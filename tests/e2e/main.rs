@@ -2,9 +2,11 @@
 
 mod apis;
 mod config;
+mod conversations;
 mod datasets;
 mod flags;
 mod folders;
+mod hubs;
 mod interrupts;
 mod languages;
 mod load;

@@ -3,6 +3,7 @@
 mod connection;
 mod dry_run;
 mod exit;
+mod fetch;
 mod folder;
 mod parts;
 mod perf;

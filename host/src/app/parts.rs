@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::exit::AppError;
+use super::fetch;
 use crate::api::{self, ApiSpec, MaxTokensRange};
 use crate::config::Config;
 use crate::contract::{
@@ -30,11 +31,12 @@ pub(super) struct Parts {
 /// Opens all parts. The first that cannot be opened ends the run before it begins.
 pub(super) fn open(config: &Config, console: &Console) -> Result<Parts, AppError> {
     let opener = Opener::new(config, console)?;
-    let (dataset, dataset_plugin) = opener.dataset()?;
+    let (api, test_api, api_plugin) = opener.api()?;
+    // It may have to be downloaded, which is worth while only once all else is known to be there.
+    let (dataset, dataset_plugin) = opener.dataset(console)?;
     for note in dataset.facts().notes {
         console.print(&format!("note: {note}"));
     }
-    let (api, test_api, api_plugin) = opener.api()?;
     Ok(Parts {
         dataset,
         api,
@@ -79,7 +81,7 @@ fn open_tokenizer(path: Option<&Path>) -> Result<Option<Arc<Tokenizer>>, AppErro
 
 impl<'a> Opener<'a> {
     fn new(config: &'a Config, console: &Console) -> Result<Opener<'a>, AppError> {
-        let tokenizer = open_tokenizer(config.tokenizer_path.as_deref())?;
+        let tokenizer = open_tokenizer(fetch::tokenizer(config, console)?.as_deref())?;
         let plugged = is_component(&config.api.api) || is_component(&config.prompt.dataset);
         let runtime = if plugged {
             Some(Runtime::new(limits(config)).map_err(|error| AppError::usage(error.to_string()))?)
@@ -96,7 +98,7 @@ impl<'a> Opener<'a> {
         Ok(Opener { config, tokenizer, runtime, services })
     }
 
-    fn dataset(&self) -> Result<(Box<dyn Dataset>, Option<PluginIdentity>), AppError> {
+    fn dataset(&self, console: &Console) -> Result<(Box<dyn Dataset>, Option<PluginIdentity>), AppError> {
         let prompt = &self.config.prompt;
         let run = self.run_config(&prompt.dataset_args);
         if prompt.prompt.is_none()
@@ -107,7 +109,7 @@ impl<'a> Opener<'a> {
         }
         let spec = DatasetSpec {
             name: prompt.dataset.clone(),
-            path: prompt.dataset_path.clone(),
+            path: fetch::dataset(self.config, console)?,
             min_prompt_length: prompt.min_prompt_length as usize,
             max_prompt_length: prompt.max_prompt_length as usize,
             prefix_length: prompt.prefix_length as usize,

@@ -50,8 +50,9 @@ fn one(name: &str) -> Result<String, AppError> {
         None => text.push_str("reads no file\n"),
         Some(file) => text.push_str(&format!("--dataset-path: {file}\n")),
     }
-    if let Some((file, repository)) = described.origin {
-        text.push_str(&format!("to be had as: {file} of {repository}\n"));
+    if let Some(place) = described.place {
+        text.push_str(&format!("to be had as: {} of {}\n", place.file, place.repositories()));
+        text.push_str("it is downloaded when no --dataset-path is given; --data-source chooses the hub\n");
     }
     if described.multi_turn {
         text.push_str("requires --multi-turn; --number counts conversations\n");

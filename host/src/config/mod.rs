@@ -59,6 +59,19 @@ pub struct ConnectionConfig {
     pub test_connection: bool,
 }
 
+/// Where the files of datasets and tokenizers come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+#[value(rename_all = "lowercase")]
+pub enum DataSource {
+    /// The hub at modelscope.cn.
+    ModelScope,
+    /// The hub at huggingface.co.
+    HuggingFace,
+    /// Only this machine.
+    Local,
+}
+
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PromptConfig {
@@ -66,6 +79,8 @@ pub struct PromptConfig {
     pub dataset: String,
     /// Its file or folder.
     pub dataset_path: Option<PathBuf>,
+    /// Where files that are not given are downloaded from; `None` for the baseline's choice.
+    pub data_source: Option<DataSource>,
     /// The dataset's own options.
     #[serde(serialize_with = "secret::serialize_options")]
     pub dataset_args: Map<String, Value>,

@@ -229,8 +229,8 @@ pub struct Description {
     pub about: &'static str,
     /// What its file holds; `None` if it reads none.
     pub file: Option<&'static str>,
-    /// Where the file can be had: the file's name and the repository; `None` if it is the user's own.
-    pub origin: Option<(&'static str, &'static str)>,
+    /// Where the file can be had; `None` if it is the user's own.
+    pub place: Option<Place>,
     /// Whether it is of conversations and requires `--multi-turn`.
     pub multi_turn: bool,
     /// The JSON Schema of its `--dataset-args`.
@@ -243,7 +243,7 @@ pub fn describe(name: &str) -> Option<Description> {
     Some(Description {
         about: entry.about,
         file: Some(entry.file).filter(|file| !file.is_empty()),
-        origin: entry.place.map(|place| (place.file, place.repository)),
+        place: entry.place,
         multi_turn: entry.multi_turn,
         schema: schema(entry),
     })

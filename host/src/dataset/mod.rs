@@ -44,6 +44,7 @@ use crate::tokenizer::Tokenizer;
 
 pub use catalog::{Description, describe, names};
 pub use picture::{ImageSpec, dimensions};
+pub use source::Place;
 
 /// What the command line asks of a dataset.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -13,11 +13,17 @@ use crate::contract::{Dataset, PartError};
 use crate::tokenizer::Tokenizer;
 
 /// Where the questions of `openqa` are.
-pub(super) const HC3: Place =
-    Place { repository: "AI-ModelScope/HC3-Chinese on modelscope.cn", file: "open_qa.jsonl" };
+pub(super) const HC3: Place = Place {
+    model_scope: "AI-ModelScope/HC3-Chinese",
+    hugging_face: "Hello-SimpleAI/HC3-Chinese",
+    file: "open_qa.jsonl",
+};
 /// Where the instructions of `longalpaca` are.
-pub(super) const LONG_ALPACA: Place =
-    Place { repository: "AI-ModelScope/LongAlpaca-12k on modelscope.cn", file: "LongAlpaca-12k.json" };
+pub(super) const LONG_ALPACA: Place = Place {
+    model_scope: "AI-ModelScope/LongAlpaca-12k",
+    hugging_face: "Yukang/LongAlpaca-12k",
+    file: "LongAlpaca-12k.json",
+};
 
 #[derive(Deserialize)]
 struct Question {

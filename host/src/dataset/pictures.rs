@@ -12,12 +12,16 @@ use crate::contract::{Conversation, Dataset, Media, Message, Part, PartError};
 use crate::tokenizer::Tokenizer;
 
 /// Where the pictures of `flickr8k` are.
-pub(super) const FLICKR8K: Place =
-    Place { repository: "clip-benchmark/wds_flickr8k on huggingface.co", file: "test/0.tar" };
+pub(super) const FLICKR8K: Place = Place {
+    model_scope: "clip-benchmark/wds_flickr8k",
+    hugging_face: "clip-benchmark/wds_flickr8k",
+    file: "test/*.tar",
+};
 /// Where the pictures of `kontext_bench` are.
 pub(super) const KONTEXT: Place = Place {
-    repository: "black-forest-labs/kontext-bench on huggingface.co",
-    file: "data/test-00000-of-00001.parquet",
+    model_scope: "black-forest-labs/kontext-bench",
+    hugging_face: "black-forest-labs/kontext-bench",
+    file: "data/test-*.parquet",
 };
 /// What is asked about a picture that has no text.
 const DESCRIBE: &str = "Describe the image";

@@ -14,11 +14,13 @@ use crate::contract::{Dataset, Message, PartError};
 use crate::tokenizer::Tokenizer;
 
 /// Where the Chinese conversations are.
-pub(super) const ZH: Place =
-    Place { repository: "swift/sharegpt on modelscope.cn", file: "common_zh_70k.jsonl" };
+pub(super) const ZH: Place = Place { file: "common_zh_70k.jsonl", ..EN };
 /// Where the English conversations are.
-pub(super) const EN: Place =
-    Place { repository: "swift/sharegpt on modelscope.cn", file: "common_en_70k.jsonl" };
+pub(super) const EN: Place = Place {
+    model_scope: "swift/sharegpt",
+    hugging_face: "shareAI/ShareGPT-Chinese-English-90k",
+    file: "common_en_70k.jsonl",
+};
 
 #[derive(Deserialize)]
 struct Item {

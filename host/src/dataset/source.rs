@@ -12,7 +12,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::contract::PartError;
-pub(super) use files::{Place, find};
+pub use files::Place;
+pub(super) use files::find;
 
 /// The longest line or JSON value, in bytes. What is longer is no record.
 const LONGEST: u64 = 1 << 30;

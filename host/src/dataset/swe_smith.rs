@@ -21,8 +21,9 @@ use crate::tokenizer::{Tokenizer, TokenizerError};
 
 /// Where the trajectories are.
 pub(super) const TRAJECTORIES: Place = Place {
-    repository: "SWE-bench/SWE-smith-trajectories on modelscope.cn or huggingface.co",
-    file: "data/tool-00000-of-00001.parquet",
+    model_scope: "SWE-bench/SWE-smith-trajectories",
+    hugging_face: "SWE-bench/SWE-smith-trajectories",
+    file: "data/tool-*.parquet",
 };
 /// Trajectories that are held to be drawn from at random.
 const SHUFFLED: usize = 64;

@@ -155,7 +155,8 @@ fn what_is_wrong_with_a_file_is_said_with_its_line() {
     assert_eq!(
         error(&none),
         "the dataset \"openqa\" reads a file and none is given; fetch \"open_qa.jsonl\" from \
-         AI-ModelScope/HC3-Chinese on modelscope.cn and pass it with --dataset-path"
+         AI-ModelScope/HC3-Chinese on modelscope.cn or Hello-SimpleAI/HC3-Chinese on huggingface.co and \
+         pass it with --dataset-path"
     );
     let none = DatasetSpec { name: "custom".into(), ..DatasetSpec::default() };
     assert_eq!(error(&none), "the dataset \"custom\" reads a file and none is given; pass --dataset-path");

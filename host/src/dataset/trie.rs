@@ -12,11 +12,12 @@ use super::{DatasetSpec, options, turns};
 use crate::contract::{Dataset, Message, PartError};
 use crate::tokenizer::Tokenizer;
 
-const REPOSITORY: &str = "evalscope/trie-workloads on modelscope.cn";
+const REPOSITORY: &str = "evalscope/trie-workloads";
 /// Where the traces of the three datasets are.
-pub(super) const CODING: Place = Place { repository: REPOSITORY, file: "agentic_coding_8k.jsonl" };
-pub(super) const CODE_QA: Place = Place { repository: REPOSITORY, file: "code_qa_8k.jsonl" };
-pub(super) const OFFICE: Place = Place { repository: REPOSITORY, file: "office_work_8k.jsonl" };
+pub(super) const CODING: Place =
+    Place { model_scope: REPOSITORY, hugging_face: REPOSITORY, file: "agentic_coding_8k.jsonl" };
+pub(super) const CODE_QA: Place = Place { file: "code_qa_8k.jsonl", ..CODING };
+pub(super) const OFFICE: Place = Place { file: "office_work_8k.jsonl", ..CODING };
 
 /// No text is longer than this many tokens, and no trace has more turns.
 const LONGEST: u32 = 16 << 20;

@@ -27,6 +27,9 @@ pub(super) struct Prepared {
     pub(super) labels: Vec<(String, String)>,
     /// When it is due, relative to the start of its phase; `None` if it is when a slot takes it.
     pub(super) due: Option<Nanos>,
+    /// Tokens of the context that the server has had already: none before the first turn, and those
+    /// of the turn before this one and its answer, where both were counted.
+    pub(super) seen_tokens: Option<u64>,
     /// How long after it was sent it is given up on purpose.
     pub(super) cancel_after: Option<Duration>,
     /// What to send, or why that could not be made out.
@@ -190,13 +193,14 @@ impl Shaper {
             attempt: 1,
             conversation_id: turn.conversation_id.clone(),
             turn: turn.turn_index,
+            conversation_turns: turn.turn_index + 1 + rest.len() as u32,
             input_turns: user_turns + 1,
             api: self.api_name.clone(),
             dataset: self.dataset_name.clone(),
             model: self.model.clone(),
             warmup,
         };
-        Prepared { key, turn, rest, labels, due: None, cancel_after: None, request }
+        Prepared { key, turn, rest, labels, due: None, seen_tokens: Some(0), cancel_after: None, request }
     }
 
     /// Which of several servers a conversation goes to: always the same one, so that its cache helps.
@@ -218,8 +222,9 @@ impl Shaper {
         again
     }
 
-    /// The turn after `done`, with the server's `answer` in its history.
-    pub(super) fn next_turn(&self, done: Prepared, answer: String) -> Option<Prepared> {
+    /// The turn after `done`, with the server's `answer` in its history; the two have so many
+    /// `tokens`, if that is known.
+    pub(super) fn next_turn(&self, done: Prepared, answer: String, tokens: Option<u64>) -> Option<Prepared> {
         let Prepared { key, turn, mut rest, labels, .. } = done;
         let next = rest.pop_front()?;
         let mut history = (*turn.history).clone();
@@ -238,7 +243,9 @@ impl Shaper {
             history: Arc::new(history),
             turn: next,
         };
-        Some(self.prepare(context, rest, labels, key.warmup))
+        let mut next = self.prepare(context, rest, labels, key.warmup);
+        next.seen_tokens = tokens;
+        Some(next)
     }
 }
 

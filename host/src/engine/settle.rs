@@ -7,14 +7,15 @@ use std::sync::Arc;
 use async_channel::Receiver;
 
 use super::health::LagHistogram;
-use super::prepare::Shaper;
+use super::prepare::{Prepared, Shaper};
 use super::worker::Exchanged;
 use crate::contract::framing::{self, Framed};
 use crate::contract::{
     Api, Ending, Failure, FailureKind, Outcome, OutputKind, Prompt, Reply, Timeline, TokenCounter,
-    TurnInContext,
 };
-use crate::record::{Event, EventSender, Meaning, RequestRecord, TokenCounts, TokenFrame, TokenSource, Wire};
+use crate::record::{
+    CachedSource, Event, EventSender, Meaning, RequestRecord, TokenCounts, TokenFrame, TokenSource, Wire,
+};
 use crate::units::Nanos;
 
 /// Turns exchanges into records until the workers have handed on their last.
@@ -83,7 +84,7 @@ impl Settler {
             connection_reused: timeline.connection_reused,
             status: timeline.status,
         };
-        let tokens = self.count(&prepared.turn, &outcome);
+        let tokens = self.count(&prepared, &outcome);
         let mut token_frames = token_frames(&outcome, &framed);
         self.attribute_tokens(&mut token_frames, &outcome, tokens.output);
         let answer = outcome.text_of(OutputKind::Content).unwrap_or_default();
@@ -99,7 +100,7 @@ impl Settler {
         let record = RequestRecord::new(prepared.key.clone(), worker, wire, meaning);
         if let Some(next_turn) = next_turn {
             let next = if record.ok() {
-                self.shaper.next_turn(prepared, answer)
+                self.shaper.next_turn(prepared, answer, record.tokens.context())
             } else if record.key.attempt <= self.may_retry && is_worth_a_retry(&record) {
                 Some(self.shaper.retry(prepared))
             } else {
@@ -112,7 +113,7 @@ impl Settler {
     }
 
     /// The best count there is of each side: the server's, else the tokenizer's, else none.
-    fn count(&self, turn: &TurnInContext, outcome: &Outcome) -> TokenCounts {
+    fn count(&self, prepared: &Prepared, outcome: &Outcome) -> TokenCounts {
         let usage = outcome.usage;
         let failed = outcome.failure.is_some();
         let counter = self.counter.as_deref();
@@ -123,7 +124,7 @@ impl Settler {
         });
         let input = usage
             .input_tokens
-            .or_else(|| (!failed).then(|| counter?.count_prompt(turn).ok().flatten()).flatten());
+            .or_else(|| (!failed).then(|| counter?.count_prompt(&prepared.turn).ok().flatten()).flatten());
         let counted = |reported: Option<u64>, known: Option<u64>| known.is_some() && reported.is_none();
         let source = match (
             counted(usage.input_tokens, input) || counted(usage.output_tokens, output),
@@ -134,7 +135,13 @@ impl Settler {
             (true, false) => Some(TokenSource::Tokenizer),
             (true, true) => Some(TokenSource::Mixed),
         };
-        TokenCounts { input, output, reasoning: usage.reasoning_tokens, cached: usage.cached_tokens, source }
+        let estimated = || {
+            let seen = prepared.seen_tokens.filter(|_| prepared.key.conversation_turns > 1 && !failed)?;
+            Some((seen.min(input?), CachedSource::Estimated))
+        };
+        let reported = usage.cached_tokens.map(|cached| (cached, CachedSource::Server));
+        let (cached, cached_source) = reported.or_else(estimated).unzip();
+        TokenCounts { input, output, reasoning: usage.reasoning_tokens, cached, cached_source, source }
     }
 
     /// Says how many tokens each frame brought, where the server did not: one each, if there are as

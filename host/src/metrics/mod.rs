@@ -2,6 +2,8 @@
 //! here they are only put together. Warm-up requests are left out of everything, failed ones of
 //! everything but the counts and the duration.
 
+mod conversations;
+mod metric;
 mod samples;
 mod select;
 mod summary;
@@ -9,14 +11,20 @@ mod summary;
 use std::collections::BTreeMap;
 use std::io;
 
+pub use conversations::ConversationCounts;
+pub use metric::Metric;
 pub use samples::{Distribution, Samples};
 pub use summary::{Figure, PERCENTILES, Percentile, Section, StageSummary};
 
+use self::conversations::Conversations;
 use crate::contract::FailureKind;
-use crate::record::{ClientHealth, GoodputTarget, RequestRecord, StageHeader, TokenSource};
+use crate::record::{
+    CachedSource, ClientHealth, ConversationFigures, GoodputTarget, RequestRecord, StageHeader, TokenSource,
+};
 use crate::units::Nanos;
 
-/// Collects the records of one stage. Its memory does not grow with the number of records.
+/// Collects the records of one stage. Its memory does not grow with the number of records, but for
+/// conversations that are not finished.
 #[derive(Debug)]
 pub struct StageAccumulator {
     total: u64,
@@ -29,9 +37,9 @@ pub struct StageAccumulator {
     sources: [u64; 3],
     turns: Mean,
     several_turns: bool,
-    cached_tokens: u64,
-    input_of_cached: u64,
-    cached_known: bool,
+    conversations: Conversations,
+    reported_cache: CacheUse,
+    cache: CacheUse,
     decoded_per_iter: Mean,
     metrics: Vec<Samples>,
 }
@@ -45,101 +53,23 @@ pub struct FailureCount {
     pub example: String,
 }
 
-/// A metric that each request has one value of, or many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Metric {
-    /// Completed − sent, in seconds.
-    Latency,
-    /// First token − sent.
-    Ttft,
-    /// Intervals between frames that carried output, pooled over requests.
-    Itl,
-    /// The baseline's time per token.
-    Tpot,
-    /// The time per token that knows frames of several tokens.
-    TimePerToken,
-    /// Tokens of the prompt.
-    InputTokens,
-    /// Tokens generated.
-    OutputTokens,
-    /// Input ÷ latency, of requests that ask for no output.
-    InputTps,
-    /// Output ÷ latency.
-    OutputTps,
-    /// (Input + output) ÷ latency.
-    TotalTps,
-    /// 1 ÷ TPOT.
-    DecodeTps,
-    /// TTFT without the reasoning before the answer.
-    FirstAnswer,
-    /// TTFT of the first turns of conversations; only where there are later ones.
-    FirstTurnTtft,
-    /// TTFT of the turns after the first.
-    LaterTurnTtft,
-    /// TTFT from the moment the request was due.
-    TtftFromDue,
-    /// Latency from the moment the request was due, in seconds.
-    LatencyFromDue,
-    /// Latency ÷ output tokens.
-    NormalizedLatency,
+/// How much of the prompts came from the prefix cache.
+#[derive(Debug, Clone, Copy, Default)]
+struct CacheUse {
+    requests: u64,
+    cached: u64,
+    input: u64,
 }
 
-impl Metric {
-    /// Every metric, in the order of the percentile table: the baseline's columns first.
-    pub const ALL: [Metric; 17] = [
-        Metric::Latency,
-        Metric::Ttft,
-        Metric::Itl,
-        Metric::Tpot,
-        Metric::InputTokens,
-        Metric::OutputTokens,
-        Metric::InputTps,
-        Metric::OutputTps,
-        Metric::TotalTps,
-        Metric::DecodeTps,
-        Metric::TimePerToken,
-        Metric::FirstAnswer,
-        Metric::FirstTurnTtft,
-        Metric::LaterTurnTtft,
-        Metric::TtftFromDue,
-        Metric::LatencyFromDue,
-        Metric::NormalizedLatency,
-    ];
-
-    /// The name in tables and files, with its unit.
-    pub fn label(self) -> &'static str {
-        match self {
-            Metric::Latency => "Latency (s)",
-            Metric::Ttft => "TTFT (ms)",
-            Metric::Itl => "ITL (ms)",
-            Metric::Tpot => "TPOT (ms)",
-            Metric::TimePerToken => "Time per token (ms)",
-            Metric::InputTokens => "Input tokens",
-            Metric::OutputTokens => "Output tokens",
-            Metric::InputTps => "Input (tok/s)",
-            Metric::OutputTps => "Output (tok/s)",
-            Metric::TotalTps => "Total (tok/s)",
-            Metric::DecodeTps => "Decode (tok/s)",
-            Metric::FirstAnswer => "First answer (ms)",
-            Metric::FirstTurnTtft => "First-turn TTFT (ms)",
-            Metric::LaterTurnTtft => "Later-turn TTFT (ms)",
-            Metric::TtftFromDue => "TTFT from due (ms)",
-            Metric::LatencyFromDue => "Latency from due (s)",
-            Metric::NormalizedLatency => "Latency per token (ms)",
-        }
+impl CacheUse {
+    fn count(&mut self, cached: u64, input: u64) {
+        self.requests += 1;
+        self.cached += cached;
+        self.input += input;
     }
 
-    /// Decimals in tables.
-    pub fn decimals(self) -> usize {
-        match self {
-            Metric::Latency | Metric::LatencyFromDue => 4,
-            Metric::InputTokens | Metric::OutputTokens => 1,
-            _ => 2,
-        }
-    }
-
-    fn index(self) -> usize {
-        self as usize
+    fn hit_percent(self) -> Option<f64> {
+        (self.input > 0).then(|| self.cached as f64 / self.input as f64 * 100.0)
     }
 }
 
@@ -177,9 +107,9 @@ impl StageAccumulator {
             sources: [0; 3],
             turns: Mean::default(),
             several_turns: false,
-            cached_tokens: 0,
-            input_of_cached: 0,
-            cached_known: false,
+            conversations: Conversations::default(),
+            reported_cache: CacheUse::default(),
+            cache: CacheUse::default(),
             decoded_per_iter: Mean::default(),
             metrics: Metric::ALL.iter().map(|_| Samples::new(folder)).collect(),
         }
@@ -191,6 +121,9 @@ impl StageAccumulator {
             return;
         }
         self.total += 1;
+        if let Some(figures) = self.conversations.push(record) {
+            self.push_conversation(&figures);
+        }
         let start = record.sent.unwrap_or(record.due);
         self.first_start = Some(self.first_start.map_or(start, |first| first.min(start)));
         self.last_completed =
@@ -215,8 +148,22 @@ impl StageAccumulator {
             let samples = &mut self.metrics[metric.index()];
             match metric {
                 Metric::Itl => samples.extend(&record.itl_ms),
-                _ => samples.push(value_of(record, metric)),
+                _ if metric.is_of_conversations() => {}
+                _ => samples.push(metric.of(record)),
             }
+        }
+    }
+
+    fn push_conversation(&mut self, figures: &ConversationFigures) {
+        for (metric, value) in [
+            (Metric::ConversationLatency, Some(figures.latency_s)),
+            (Metric::FinalAnswer, figures.final_answer_s),
+            (Metric::ConversationTurns, Some(f64::from(figures.turns))),
+            (Metric::ConversationDecodeTps, figures.decode_tps),
+            (Metric::ConversationCacheHit, figures.cached_percent),
+            (Metric::EligibleCacheHit, figures.eligible_cached_percent),
+        ] {
+            self.metrics[metric.index()].push(value);
         }
     }
 
@@ -229,9 +176,10 @@ impl StageAccumulator {
             }] += 1;
         }
         if let (Some(cached), Some(input)) = (record.tokens.cached, record.tokens.input) {
-            self.cached_known = true;
-            self.cached_tokens += cached;
-            self.input_of_cached += input;
+            self.cache.count(cached, input);
+            if record.tokens.cached_source == Some(CachedSource::Server) {
+                self.reported_cache.count(cached, input);
+            }
         }
     }
 
@@ -250,8 +198,8 @@ impl StageAccumulator {
         if distributions[Metric::LaterTurnTtft.index()].is_none() {
             distributions[Metric::FirstTurnTtft.index()] = None;
         }
-        let cache_hit_percent = (self.cached_known && self.input_of_cached > 0)
-            .then(|| self.cached_tokens as f64 / self.input_of_cached as f64 * 100.0);
+        // Where some of the counts are estimates, what they come to together is one too.
+        let estimated = self.cache.requests > self.reported_cache.requests;
         Ok(StageSummary {
             stage: stage.clone(),
             duration_s,
@@ -261,35 +209,13 @@ impl StageAccumulator {
             failures: self.failures,
             token_sources: token_sources(self.sources, self.succeeded),
             input_turns: self.turns.value().filter(|_| self.several_turns),
-            cache_hit_percent,
+            conversations: self.conversations.counts(),
+            cache_hit_percent: self.reported_cache.hit_percent(),
+            estimated_cache_hit_percent: self.cache.hit_percent().filter(|_| estimated),
             decoded_tokens_per_iter: self.decoded_per_iter.value(),
             distributions,
             health,
         })
-    }
-}
-
-/// The value of a metric that each request has one of.
-fn value_of(record: &RequestRecord, metric: Metric) -> Option<f64> {
-    let tokens = |count: Option<u64>| count.map(|count| count as f64);
-    match metric {
-        Metric::Latency => record.latency_ms.map(|ms| ms / 1e3),
-        Metric::Ttft => record.ttft_ms,
-        Metric::Itl => None,
-        Metric::Tpot => record.tpot_ms,
-        Metric::TimePerToken => record.time_per_token_ms,
-        Metric::InputTokens => tokens(record.tokens.input),
-        Metric::OutputTokens => tokens(record.tokens.output),
-        Metric::InputTps => record.input_tps(),
-        Metric::OutputTps => record.output_tps(),
-        Metric::TotalTps => record.total_tps(),
-        Metric::DecodeTps => record.decode_tps(),
-        Metric::FirstAnswer => record.first_answer_ms(),
-        Metric::FirstTurnTtft => record.ttft_ms.filter(|_| record.key.turn == 0),
-        Metric::LaterTurnTtft => record.ttft_ms.filter(|_| record.key.turn > 0),
-        Metric::TtftFromDue => record.ttft_from_due_ms(),
-        Metric::LatencyFromDue => record.latency_from_due_ms().map(|ms| ms / 1e3),
-        Metric::NormalizedLatency => record.normalized_latency_ms(),
     }
 }
 

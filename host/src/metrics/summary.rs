@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Distribution, FailureCount, Metric};
+use super::{ConversationCounts, Distribution, FailureCount, Metric};
 use crate::contract::FailureKind;
 use crate::record::{ClientHealth, StageHeader};
 
@@ -123,8 +123,13 @@ pub struct StageSummary {
     pub token_sources: Option<String>,
     /// Mean number of user turns in a request's context; only where there are several.
     pub input_turns: Option<f64>,
+    /// Conversations of several turns; `None` if there were none.
+    pub conversations: Option<ConversationCounts>,
     /// Σ cached ÷ Σ input tokens × 100, over requests whose cached tokens the server reports.
     pub cache_hit_percent: Option<f64>,
+    /// The same over all turns of conversations, with estimates where the server is silent; `None`
+    /// where it never is.
+    pub estimated_cache_hit_percent: Option<f64>,
     /// Mean of (output tokens − 1) ÷ (output frames − 1) over requests where it is above 1.
     pub decoded_tokens_per_iter: Option<f64>,
     /// The distribution of each metric, in the order of [`Metric::ALL`]'s discriminants.
@@ -194,6 +199,9 @@ impl StageSummary {
     pub fn figures(&self) -> Vec<Figure> {
         let mean = |metric| self.distribution(metric).map(Distribution::mean);
         let acceptance = self.decoded_tokens_per_iter.map(|tokens| (1.0 - 1.0 / tokens) * 100.0);
+        let conversations =
+            |of: fn(ConversationCounts) -> u64| self.conversations.map(|counts| of(counts) as f64);
+        let unfinished = conversations(|counts| counts.unfinished).filter(|&count| count > 0.0);
         let rows = [
             (Section::General, "Test Duration (s)", self.duration_s, 4),
             (Section::General, "Req Throughput (req/s)", self.request_throughput_rps(), 4),
@@ -209,10 +217,16 @@ impl StageSummary {
             (Section::Tokens, "Input Throughput (tok/s)", self.input_throughput_tps(), 2),
             (Section::Tokens, "Output Throughput (tok/s)", self.output_throughput_tps(), 2),
             (Section::Tokens, "Total Throughput (tok/s)", self.total_throughput_tps(), 2),
+            (Section::Conversations, "Conversations", conversations(|counts| counts.finished), 0),
+            (Section::Conversations, "Unfinished Conversations", unfinished, 0),
+            (Section::Conversations, "Avg Turns per Conversation", mean(Metric::ConversationTurns), 2),
+            (Section::Conversations, "Conversation Latency (s)", mean(Metric::ConversationLatency), 4),
+            (Section::Conversations, "Time to Final Answer (s)", mean(Metric::FinalAnswer), 4),
             (Section::Conversations, "Avg Input Turns", self.input_turns, 2),
             (Section::Conversations, "First-turn TTFT (ms)", mean(Metric::FirstTurnTtft), 2),
             (Section::Conversations, "Later-turn TTFT (ms)", mean(Metric::LaterTurnTtft), 2),
             (Section::Conversations, "KV Cache Hit Rate (%)", self.cache_hit_percent, 2),
+            (Section::Conversations, "KV Cache Hit Rate, estimated (%)", self.estimated_cache_hit_percent, 2),
             (Section::SpeculativeDecoding, "Avg Decoded Tokens/Iter", self.decoded_tokens_per_iter, 2),
             (Section::SpeculativeDecoding, "Spec Decode Acceptance (%)", acceptance, 2),
         ];

@@ -73,6 +73,30 @@ impl Console {
         self.lock().progress = Some(bar);
     }
 
+    /// Shows a bar for the bytes of a file that is downloaded, if somebody is looking.
+    pub fn start_download(&self, file: &str, bytes: Option<u64>, have: u64) {
+        self.end_progress();
+        if !std::io::stderr().is_terminal() {
+            return;
+        }
+        let bar = bytes.map_or_else(ProgressBar::no_length, ProgressBar::new);
+        let template = "{prefix} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} ETA {eta}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_prefix(file.to_string());
+        bar.set_position(have);
+        bar.reset_eta();
+        self.lock().progress = Some(bar);
+    }
+
+    /// Moves the bar on by so many bytes.
+    pub fn advance_download(&self, bytes: u64) {
+        if let Some(bar) = &self.lock().progress {
+            bar.inc(bytes);
+        }
+    }
+
     /// Moves the bar on by one request and shows `message` beside it.
     pub fn advance_progress(&self, message: String) {
         if let Some(bar) = &self.lock().progress {
@@ -81,7 +105,7 @@ impl Console {
         }
     }
 
-    /// Takes the bar away.
+    /// Takes the bar away, if there is one.
     pub fn end_progress(&self) {
         if let Some(bar) = self.lock().progress.take() {
             bar.finish_and_clear();

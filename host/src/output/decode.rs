@@ -10,7 +10,7 @@ use arrow::array::{
 
 use super::schema::COLUMNS;
 use crate::contract::{Failure, FailureKind};
-use crate::record::{RequestKey, RequestRecord, TokenCounts, TokenFrame, TokenSource};
+use crate::record::{CachedSource, RequestKey, RequestRecord, TokenCounts, TokenFrame, TokenSource};
 use crate::units::Nanos;
 
 /// The records of a batch of [`schema`](super::schema::schema). Every field is as it was, but for
@@ -32,6 +32,7 @@ pub(super) fn records_from(batch: &RecordBatch, left_out: &[&str]) -> Result<Vec
     let text_if_read = |name| read(name).then(|| text(name)).transpose();
     let (request_id, conversation_id) = (text_if_read("request_id")?, text_if_read("conversation_id")?);
     let (attempt, turn) = (int32("attempt")?, int32("turn")?);
+    let conversation_turns = int32("conversation_turns")?;
     let (input_turns, worker) = (int32("input_turns")?, int32("worker")?);
     let (warmup, ok) = (flag("warmup")?, flag("ok")?);
     let (due, sent) = (int64("due_ns")?, int64("sent_ns")?);
@@ -48,6 +49,7 @@ pub(super) fn records_from(batch: &RecordBatch, left_out: &[&str]) -> Result<Vec
     };
     let (input, output) = (int64("input_tokens")?, int64("output_tokens")?);
     let (reasoning, cached) = (int64("reasoning_tokens")?, int64("cached_tokens")?);
+    let cached_source = text("cached_tokens_source")?;
     let (source, frames) = (text("token_source")?, int64("frames")?);
     let (bytes_in, bytes_out) = (int64("bytes_in")?, int64("bytes_out")?);
     let (connection_reused, status) = (flag("connection_reused")?, int32("status")?);
@@ -67,6 +69,10 @@ pub(super) fn records_from(batch: &RecordBatch, left_out: &[&str]) -> Result<Vec
             TokenSource::from_name(name)
                 .ok_or_else(|| format!("the column \"token_source\" holds \"{name}\""))
         });
+        let cached_source = get(cached_source, row).map(|name| {
+            CachedSource::from_name(name)
+                .ok_or_else(|| format!("the column \"cached_tokens_source\" holds \"{name}\""))
+        });
         let status = get(status, row).map(|status| count("status", status)).transpose()?;
         records.push(RequestRecord {
             key: RequestKey {
@@ -76,6 +82,7 @@ pub(super) fn records_from(batch: &RecordBatch, left_out: &[&str]) -> Result<Vec
                 attempt: count("attempt", attempt.value(row))?,
                 conversation_id: owned(conversation_id, row).unwrap_or_default(),
                 turn: count("turn", turn.value(row))?,
+                conversation_turns: count("conversation_turns", conversation_turns.value(row))?,
                 input_turns: count("input_turns", input_turns.value(row))?,
                 api: api.at(row),
                 dataset: dataset.at(row),
@@ -106,6 +113,7 @@ pub(super) fn records_from(batch: &RecordBatch, left_out: &[&str]) -> Result<Vec
                 output: tokens("output_tokens", output, row)?,
                 reasoning: tokens("reasoning_tokens", reasoning, row)?,
                 cached: tokens("cached_tokens", cached, row)?,
+                cached_source: cached_source.transpose()?,
                 source: source.transpose()?,
             },
             frames: count("frames", frames.value(row))?,

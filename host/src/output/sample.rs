@@ -8,8 +8,8 @@ use proptest::prelude::*;
 
 use crate::contract::{Failure, FailureKind, Framing};
 use crate::record::{
-    ClientHealth, LagSummary, Meaning, RequestKey, RequestRecord, RunHeader, StageEnd, StageHeader,
-    StopReason, TokenCounts, TokenFrame, TokenSource, Wire,
+    CachedSource, ClientHealth, LagSummary, Meaning, RequestKey, RequestRecord, RunHeader, StageEnd,
+    StageHeader, StopReason, TokenCounts, TokenFrame, TokenSource, Wire,
 };
 use crate::units::Nanos;
 
@@ -67,6 +67,7 @@ pub(super) fn key(request_id: String) -> RequestKey {
         attempt: 1,
         conversation_id: "c-1".into(),
         turn: 0,
+        conversation_turns: 1,
         input_turns: 1,
         api: "openai".into(),
         dataset: "random".into(),
@@ -148,8 +149,13 @@ fn any_meaning() -> impl Strategy<Value = Meaning> {
     let count = || option::of(0..u64::MAX / 2);
     let source =
         prop_oneof![Just(TokenSource::Server), Just(TokenSource::Tokenizer), Just(TokenSource::Mixed)];
-    let tokens = (count(), count(), count(), count(), option::of(source)).prop_map(
-        |(input, output, reasoning, cached, source)| TokenCounts { input, output, reasoning, cached, source },
+    let cached_source = prop_oneof![Just(CachedSource::Server), Just(CachedSource::Estimated)];
+    let cached = option::of((0..u64::MAX / 2, cached_source));
+    let tokens = (count(), count(), count(), cached, option::of(source)).prop_map(
+        |(input, output, reasoning, cached, source)| {
+            let (cached, cached_source) = cached.unzip();
+            TokenCounts { input, output, reasoning, cached, cached_source, source }
+        },
     );
     let frame = (moment(), option::of(0..i32::MAX as u32), any::<bool>())
         .prop_map(|(at, tokens, answer)| TokenFrame { at, tokens, answer });

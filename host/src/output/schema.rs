@@ -122,13 +122,19 @@ use Kind::{Double, Doubles, Flag, Int32, Int32s, Int64, Int64s, Labels, Text};
 const MOMENT: &str = "ns since run start";
 
 /// The columns, in their order in the file.
-pub const COLUMNS: [Column; 45] = [
+pub const COLUMNS: [Column; 47] = [
     always("run_id", Text, "", "the run"),
     always("stage", Text, "", "the stage's name, which is its folder's"),
     always("request_id", Text, "", "unique within the run; sent as the `X-Request-ID` header"),
     always("attempt", Int32, "count from 1", "which attempt at the request this is"),
     always("conversation_id", Text, "", "the conversation that the request is a turn of"),
     always("turn", Int32, "count from 0", "the position of the turn in its conversation"),
+    always(
+        "conversation_turns",
+        Int32,
+        "count",
+        "the turns that the conversation has, those to come included; 1 for a request that is none",
+    ),
     always("input_turns", Int32, "count", "user turns in the context when it was sent, this one included"),
     always("worker", Int32, "index from 0", "the client's worker thread that made the request"),
     always("api", Text, "", "the API's name"),
@@ -195,6 +201,12 @@ pub const COLUMNS: [Column; 45] = [
     maybe("output_tokens", Int64, "tokens", "tokens generated, reasoning included"),
     maybe("reasoning_tokens", Int64, "tokens", "those of the output that were reasoning"),
     maybe("cached_tokens", Int64, "tokens", "those of the input that the server took from its prefix cache"),
+    maybe(
+        "cached_tokens_source",
+        Text,
+        "",
+        "who says so: the `server`; or `estimated`, where it is silent: what it had seen of the conversation",
+    ),
     maybe(
         "token_source",
         Text,

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::file::metadata::ParquetMetaData;
+use parquet::file::statistics::Statistics;
 
 use super::OutputError;
 use super::decode::records_from;
@@ -20,9 +21,12 @@ const BATCH_ROWS: usize = 512;
 /// and about the most bytes. Up to four times as much is in memory.
 const BATCH_BYTES: i64 = 8 << 20;
 
-/// Columns that no figure of a stage depends on.
+/// The column that tells which records are of one conversation.
+const REQUEST_ID: &str = "request_id";
+
+/// Columns that no figure of a stage depends on, but the first where there are conversations.
 const NOT_IN_FIGURES: [&str; 8] = [
-    "request_id",
+    REQUEST_ID,
     "conversation_id",
     "frame_ns",
     "frame_tokens",
@@ -56,9 +60,22 @@ pub fn read(path: &Path) -> Result<StoredStage, OutputError> {
 }
 
 /// Does the same as [`read`], in less time, for those who only want the figures of the stage: of
-/// the records' ids, frames, labels and texts, and why the server stopped, nothing is read.
+/// the records' ids, frames, labels and texts, and why the server stopped, nothing is read. The ids
+/// are, where there are conversations to put together.
 pub fn read_figures(path: &Path) -> Result<StoredStage, OutputError> {
     open(path, &NOT_IN_FIGURES)
+}
+
+/// Whether a file holds conversations of several turns.
+fn has_conversations(metadata: &ParquetMetaData) -> bool {
+    let schema = metadata.file_metadata().schema_descr();
+    let Some(at) = schema.columns().iter().position(|column| column.name() == "conversation_turns") else {
+        return false;
+    };
+    metadata.row_groups().iter().any(|group| match group.column(at).statistics() {
+        Some(Statistics::Int32(turns)) => turns.max_opt().is_none_or(|&most| most > 1),
+        _ => true,
+    })
 }
 
 fn open(path: &Path, left_out: &'static [&'static str]) -> Result<StoredStage, OutputError> {
@@ -87,6 +104,10 @@ fn open(path: &Path, left_out: &'static [&'static str]) -> Result<StoredStage, O
     stage.folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
     let end = value(&metadata, END_KEY).map(|json| parsed(END_KEY, json)).transpose().map_err(told)?;
     let recovered = value(&metadata, RECOVERED_KEY) == Some("true");
+    let left_out = match left_out {
+        [REQUEST_ID, others @ ..] if has_conversations(&metadata) => others,
+        all => all,
+    };
     let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
     let roots = builder.parquet_schema().root_schema().get_fields().iter().enumerate();
     let read = roots.filter(|(_, root)| !left_out.contains(&root.name())).map(|(at, _)| at);

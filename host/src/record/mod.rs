@@ -1,8 +1,10 @@
 //! The record of one request: built once, when it is over, with the formulas of everything that
 //! concerns a single request. What concerns many is in [`crate::metrics`].
 
+mod conversation;
 mod event;
 mod goodput;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -11,54 +13,12 @@ pub use event::{
     StopReason,
 };
 
+pub use conversation::{ConversationFigures, ConversationTally};
 pub use goodput::{GoodputError, GoodputMetric, GoodputTarget};
+pub use tokens::{CachedSource, TokenCounts, TokenSource};
 
 use crate::contract::{Failure, Framing};
 use crate::units::Nanos;
-
-/// Where the token counts of a record come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenSource {
-    /// The server reported both.
-    Server,
-    /// Both were counted with the tokenizer.
-    Tokenizer,
-    /// The server reported one of them, the tokenizer counted the other.
-    Mixed,
-}
-
-impl TokenSource {
-    /// The name in the `token_source` column.
-    pub fn name(self) -> &'static str {
-        match self {
-            TokenSource::Server => "server",
-            TokenSource::Tokenizer => "tokenizer",
-            TokenSource::Mixed => "server+tokenizer",
-        }
-    }
-
-    /// The source that goes by `name`.
-    pub fn from_name(name: &str) -> Option<TokenSource> {
-        [TokenSource::Server, TokenSource::Tokenizer, TokenSource::Mixed]
-            .into_iter()
-            .find(|s| s.name() == name)
-    }
-}
-
-/// Token counts as they go into a record: each from the best source there was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct TokenCounts {
-    /// Tokens of the prompt.
-    pub input: Option<u64>,
-    /// Tokens generated, reasoning included.
-    pub output: Option<u64>,
-    /// Those of the output that were reasoning.
-    pub reasoning: Option<u64>,
-    /// Those of the input that came from the prefix cache, as the server reports them.
-    pub cached: Option<u64>,
-    /// Where `input` and `output` come from.
-    pub source: Option<TokenSource>,
-}
 
 /// What identifies a request and never changes while it is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +35,8 @@ pub struct RequestKey {
     pub conversation_id: String,
     /// The position of the turn, from 0.
     pub turn: u32,
+    /// The turns that the conversation has, those to come included.
+    pub conversation_turns: u32,
     /// User turns in the context when it was sent, this one included.
     pub input_turns: u32,
     /// The API's name.

@@ -11,6 +11,7 @@ fn key() -> RequestKey {
         attempt: 1,
         conversation_id: "c".into(),
         turn: 0,
+        conversation_turns: 1,
         input_turns: 1,
         api: "a".into(),
         dataset: "d".into(),

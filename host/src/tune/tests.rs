@@ -49,6 +49,7 @@ fn record(latency_ms: f64, failed: bool) -> crate::record::RequestRecord {
         attempt: 1,
         conversation_id: "c".into(),
         turn: 0,
+        conversation_turns: 1,
         input_turns: 1,
         api: "a".into(),
         dataset: "d".into(),

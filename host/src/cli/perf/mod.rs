@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 
-use crate::config::Arrival;
+use crate::config::{Arrival, DataSource};
 use crate::record::GoodputTarget;
 use crate::tune::SlaVariable;
 
@@ -200,6 +200,10 @@ pub struct PerfArgs {
     /// File or folder of the dataset
     #[arg(long, value_name = "PATH", help_heading = "Prompts")]
     dataset_path: Option<PathBuf>,
+    /// Where a dataset without a path and a tokenizer that is no path are downloaded from: modelscope,
+    /// huggingface, or local for nowhere [default: modelscope]
+    #[arg(long, value_enum, value_name = "HUB", hide_possible_values = true, help_heading = "Prompts")]
+    data_source: Option<DataSource>,
     /// Options of the dataset's own, as a JSON object or @FILE
     #[arg(long, value_name = "JSON", help_heading = "Prompts")]
     dataset_args: Option<String>,

@@ -59,6 +59,7 @@ impl PerfArgs {
             prompt: PromptConfig {
                 dataset: self.dataset.clone(),
                 dataset_path: self.dataset_path.clone(),
+                data_source: self.data_source,
                 dataset_args,
                 prompt,
                 min_prompt_length: self.min_prompt_length,

@@ -87,7 +87,7 @@ fn a_trace_whose_lengths_do_not_match_is_left_out_with_a_note() {
 fn the_three_of_them_have_files_of_their_own() {
     let files: std::collections::HashSet<&str> = ["trie_agentic_coding", "trie_code_qa", "trie_office_work"]
         .into_iter()
-        .map(|name| describe(name).unwrap().origin.unwrap().0)
+        .map(|name| describe(name).unwrap().place.unwrap().file)
         .collect();
     assert_eq!(files.len(), 3);
 }

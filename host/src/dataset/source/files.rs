@@ -7,13 +7,38 @@ use std::path::{Path, PathBuf};
 use crate::contract::PartError;
 use crate::dataset::DatasetSpec;
 
-/// Where the files of a dataset can be had: for the error of who has none.
+/// Where the files of a dataset can be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
-    /// The repository on a hub, with the hub's name: `AI-ModelScope/HC3-Chinese on modelscope.cn`.
-    pub repository: &'static str,
-    /// The file in it that a folder given with `--dataset-path` is looked through for.
+    /// The repository on ModelScope: `AI-ModelScope/HC3-Chinese`.
+    pub model_scope: &'static str,
+    /// The repository on Hugging Face.
+    pub hugging_face: &'static str,
+    /// The file in it; with a `*`, which stands for anything but a slash, the files.
     pub file: &'static str,
+}
+
+impl Place {
+    /// The repositories in words.
+    pub fn repositories(&self) -> String {
+        let Place { model_scope, hugging_face, .. } = self;
+        match model_scope == hugging_face {
+            true => format!("{model_scope} on modelscope.cn or huggingface.co"),
+            false => format!("{model_scope} on modelscope.cn or {hugging_face} on huggingface.co"),
+        }
+    }
+
+    /// Whether a file of the repository, by its path there, is of the dataset. A single file may be in
+    /// any folder.
+    pub fn holds(&self, path: &str) -> bool {
+        match self.file.split_once('*') {
+            Some((begin, end)) => {
+                let any = path.strip_prefix(begin).and_then(|rest| rest.strip_suffix(end));
+                any.is_some_and(|any| !any.contains('/'))
+            }
+            None => path.strip_suffix(self.file).is_some_and(|rest| rest.is_empty() || rest.ends_with('/')),
+        }
+    }
 }
 
 /// The files that `--dataset-path` names: the file itself; of a folder that which `place` names, or
@@ -24,23 +49,34 @@ pub(in crate::dataset) fn find(spec: &DatasetSpec, place: Option<Place>) -> Resu
     let Some(given) = spec.path.as_deref() else {
         return fail(match place {
             None => format!("the dataset \"{name}\" reads a file and none is given; pass --dataset-path"),
-            Some(Place { repository, file }) => format!(
-                "the dataset \"{name}\" reads a file and none is given; fetch \"{file}\" from {repository} and pass it with --dataset-path"
+            Some(place) => format!(
+                "the dataset \"{name}\" reads a file and none is given; fetch \"{}\" from {} and pass it with --dataset-path",
+                place.file,
+                place.repositories()
             ),
         });
     };
     if !given.is_dir() {
         return Ok(vec![given.to_path_buf()]);
     }
-    let Some(Place { file, .. }) = place else {
+    let Some(place) = place else {
         return fail(format!(
             "the dataset \"{name}\" reads a file and \"{}\" is a folder; give --dataset-path a file",
             given.display()
         ));
     };
+    let file = place.file;
     let named = given.join(file);
     if named.is_file() {
         return Ok(vec![named]);
+    }
+    if let Some((_, ending)) = file.rsplit_once("*.") {
+        let mut several = below(given, &[ending]);
+        let name = |path: &PathBuf| path.strip_prefix(given).ok().map(|name| name.display().to_string());
+        several.retain(|path| name(path).is_some_and(|name| place.holds(&name)));
+        if !several.is_empty() {
+            return Ok(several);
+        }
     }
     let parquet = below(given, &["parquet"]);
     if parquet.is_empty() {
