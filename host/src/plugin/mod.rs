@@ -3,7 +3,9 @@
 
 pub mod bench;
 pub mod build;
+mod cache;
 pub mod check;
+mod compiled;
 mod error;
 mod files;
 pub mod inspect;

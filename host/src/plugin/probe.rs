@@ -4,9 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-use wasmtime::component::Component;
-
+use super::compiled::{self, Compiled};
 use super::error::{PluginError, in_words, one_line};
 use super::files::Files;
 use super::sandbox::Seed;
@@ -20,14 +18,8 @@ const PACKAGE: &str = "tickrate:plugin/";
 /// Opens the component at `path`; see [`Plugin::open`].
 pub(super) fn open(runtime: &Runtime, path: &Path) -> Result<Plugin, PluginError> {
     let shown = path.display().to_string();
-    let bytes = std::fs::read(path)
-        .map_err(|error| PluginError::Read { path: shown.clone(), reason: error.to_string() })?;
-    if let Some(found) = no_component(&bytes) {
-        return Err(PluginError::NotAComponent { path: shown, found: found.into() });
-    }
-    let component = Component::from_binary(&runtime.engine, &bytes).map_err(|error| {
-        PluginError::Compile { path: shown.clone(), reason: one_line(&error.root_cause().to_string()) }
-    })?;
+    let Compiled { component, sha256, bytes } =
+        compiled::open(&runtime.engine, runtime.cache.as_deref(), path)?;
     let types = component.component_type();
     let names = |list: &mut dyn Iterator<Item = &str>| list.map(str::to_owned).collect::<Vec<_>>();
     let mut exports = names(&mut types.exports(&runtime.engine).map(|(name, _)| name));
@@ -63,8 +55,8 @@ pub(super) fn open(runtime: &Runtime, path: &Path) -> Result<Plugin, PluginError
     Ok(Plugin {
         runtime: runtime.clone(),
         path: path.to_owned(),
-        sha256: Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
-        bytes: bytes.len() as u64,
+        sha256,
+        bytes,
         contract,
         exports,
         imports,
@@ -72,19 +64,6 @@ pub(super) fn open(runtime: &Runtime, path: &Path) -> Result<Plugin, PluginError
         roles,
         pre,
     })
-}
-
-/// What the bytes are, if they are no component.
-fn no_component(bytes: &[u8]) -> Option<&'static str> {
-    match bytes {
-        // The version of a core module is 1 and its layer 0; those of a component 13 and 1.
-        [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => None,
-        [b'\0', b'a', b's', b'm', _, _, 0, 0, ..] => Some("a core module"),
-        [b'\0', b'a', b's', b'm', ..] => Some("a damaged WebAssembly file"),
-        [] => Some("an empty file"),
-        _ if std::str::from_utf8(bytes).is_ok() => Some("a text file"),
-        _ => Some("a file of another kind"),
-    }
 }
 
 /// The version of the contract in the names of what the component exports or imports.
@@ -124,16 +103,6 @@ fn foreign(path: &str, error: &wasmtime::Error) -> PluginError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn files_that_are_no_components_are_told_apart() {
-        assert_eq!(no_component(b"\0asm\x0d\0\x01\0"), None);
-        assert_eq!(no_component(b"\0asm\x01\0\0\0"), Some("a core module"));
-        assert_eq!(no_component(b"\0asm"), Some("a damaged WebAssembly file"));
-        assert_eq!(no_component(b""), Some("an empty file"));
-        assert_eq!(no_component(b"hello"), Some("a text file"));
-        assert_eq!(no_component(b"\xff\xd8"), Some("a file of another kind"));
-    }
 
     #[test]
     fn the_contract_is_read_from_the_names_of_exports_and_imports() {

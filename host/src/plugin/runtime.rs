@@ -1,17 +1,17 @@
 //! The WebAssembly engine of the process, and what every plugin may import.
 
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use wasmtime::component::{HasSelf, Linker, Resource};
 use wasmtime::{
-    Cache, CacheConfig, Config, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig,
-    StoreContextMut, WasmBacktraceDetails,
+    Config, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, StoreContextMut,
+    WasmBacktraceDetails,
 };
 use wasmtime_wasi::clocks::WasiClocksView;
 use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
 
+use super::cache::Cache;
 use super::error::{PluginError, one_line};
 use super::limits::{LimitsSpec, TICK};
 use super::sandbox::Sandbox;
@@ -24,9 +24,14 @@ pub struct Runtime {
     pub(super) engine: Engine,
     /// What plugins may import.
     pub(super) linker: Arc<Linker<Sandbox>>,
+    /// Where compiled components are kept between runs; a cache that cannot be used is no error.
+    pub(super) cache: Option<Arc<Cache>>,
     /// The bounds.
     pub(super) limits: Arc<LimitsSpec>,
 }
+
+/// How much compiled code is kept, in bytes: some dozens of the largest plugins.
+const MOST_CODE: u64 = 2 << 30;
 
 impl Runtime {
     /// A runtime in which every plugin is bounded by `limits`.
@@ -38,10 +43,10 @@ impl Runtime {
         let shared = SHARED.get_or_init(|| {
             let engine = engine()?;
             let linker = linker(&engine).map_err(|error| one_line(&format!("{error:#}")))?;
-            Ok((engine, Arc::new(linker)))
+            Ok((engine, Arc::new(linker), Cache::of_user("compiled", MOST_CODE).map(Arc::new)))
         });
-        let (engine, linker) = shared.clone().map_err(PluginError::Engine)?;
-        Ok(Runtime { engine, linker, limits: Arc::new(limits) })
+        let (engine, linker, cache) = shared.clone().map_err(PluginError::Engine)?;
+        Ok(Runtime { engine, linker, cache, limits: Arc::new(limits) })
     }
 
     /// The bounds of every plugin.
@@ -51,16 +56,12 @@ impl Runtime {
 }
 
 /// What all runtimes of the process share.
-type Shared = (Engine, Arc<Linker<Sandbox>>);
+type Shared = (Engine, Arc<Linker<Sandbox>>, Option<Arc<Cache>>);
 
 fn engine() -> Result<Engine, String> {
-    let cache = cache();
     let new = |pooling: bool| {
         let mut config = Config::new();
-        config
-            .epoch_interruption(true)
-            .wasm_backtrace_details(WasmBacktraceDetails::Disable)
-            .cache(cache.clone());
+        config.epoch_interruption(true).wasm_backtrace_details(WasmBacktraceDetails::Disable);
         if pooling {
             config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
         }
@@ -101,20 +102,6 @@ fn pool() -> PoolingAllocationConfig {
         .max_component_instance_size(4 << 20)
         .max_unused_warm_slots(64);
     pool
-}
-
-/// Where compiled components are kept between runs: 40 ms for a small plugin and 10 s for Python
-/// become 1 ms. A cache that cannot be used is no error.
-fn cache() -> Option<Cache> {
-    let base = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute())
-        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
-    let folder = base.join("tickrate").join("wasmtime");
-    std::fs::create_dir_all(&folder).ok()?;
-    let mut config = CacheConfig::new();
-    config.with_directory(folder);
-    Cache::new(config).ok()
 }
 
 fn linker(engine: &Engine) -> wasmtime::Result<Linker<Sandbox>> {
