@@ -24,4 +24,5 @@ mod secrets;
 mod servers;
 mod streams;
 mod twin;
+mod wheel;
 mod words;

@@ -12,6 +12,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   demo     set everything up, run a sweep against the built-in simulator, one stage of it
            through WASM plugins, and say where the records are
   test     set everything up and run all tests
+  wheel    build the Python package around the tool, into target/wheels
   guests   build the WASM plugins of the repository into target/guests
   setup    see to it that WASM plugins can be built on this machine, and say what is done
   lint     formatting, clippy, documentation and licences";
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
     let done = match command.as_str() {
         "demo" => demo::run(),
         "test" => test(),
+        "wheel" => tickrate().and_then(|_| wheel()),
         "guests" => guests().map(|_| ()),
         "setup" => setup::guest_toolchain(),
         "lint" => lint(),
@@ -84,8 +86,25 @@ fn guests() -> Result<PathBuf, String> {
     Ok(tickrate)
 }
 
+/// Builds the Python package around the binary that is built already: the same profile and the same
+/// flags, so that nothing is compiled twice.
+fn wheel() -> Result<(), String> {
+    let mut venv = Command::new("python3");
+    venv.current_dir(root()).args(["tests/python/venv.py", "python/requirements-build.txt", "wheel-venv"]);
+    let made = venv.output().map_err(|error| format!("cannot run python3: {error}"))?;
+    let python = String::from_utf8_lossy(&made.stdout).trim().to_string();
+    if python.is_empty() {
+        return Err(format!("no environment for maturin: {}", String::from_utf8_lossy(&made.stderr).trim()));
+    }
+    let mut maturin = Command::new(python);
+    maturin.current_dir(root().join("python")).env("CARGO_TARGET_DIR", target());
+    maturin.args(["-m", "maturin", "build", "--profile", "release", "--compatibility", "linux", "--out"]);
+    run(maturin.arg(target().join("wheels")))
+}
+
 fn test() -> Result<(), String> {
     guests()?;
+    wheel()?;
     run(cargo().args(["test", "--release", "--locked", "--workspace"]))
 }
 

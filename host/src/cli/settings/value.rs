@@ -73,9 +73,8 @@ pub(super) fn of_text(flag: &Flag, text: &str) -> Result<Value, String> {
             _ => Ok(Value::from(text)),
         },
         Takes::One => Ok(Value::from(text)),
-        Takes::Many(_) if text.starts_with('[') => {
-            serde_json::from_str(text).map_err(|error| format!("is no JSON list: {error}"))
-        }
+        Takes::Many(_) if text.starts_with(['[', '{']) => serde_json::from_str(text)
+            .map_err(|error| format!("is neither JSON nor a list of words: {error}")),
         Takes::Many(_) => Ok(text.split_whitespace().collect()),
     }
 }
