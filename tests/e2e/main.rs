@@ -4,6 +4,7 @@ mod apis;
 mod config;
 mod conversations;
 mod datasets;
+mod docs;
 mod flags;
 mod folders;
 mod hubs;
