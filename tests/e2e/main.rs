@@ -7,6 +7,7 @@ mod datasets;
 mod docs;
 mod flags;
 mod folders;
+mod grants;
 mod hubs;
 mod interrupts;
 mod languages;

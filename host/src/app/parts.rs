@@ -14,7 +14,7 @@ use crate::contract::{
 };
 use crate::dataset::{self, DatasetSpec};
 use crate::output::console::Console;
-use crate::plugin::{HostTokenizer, LimitsSpec, Plugin, Role, Runtime, Services};
+use crate::plugin::{HostTokenizer, LimitsSpec, Log, Plugin, Role, Runtime, Services};
 use crate::record::PluginIdentity;
 use crate::tokenizer::Tokenizer;
 
@@ -66,10 +66,18 @@ struct Opener<'a> {
 /// If there is no tokenizer at `tokenizer_path`.
 pub fn plugin_services(tokenizer_path: Option<&Path>, log: bool) -> Result<Services, AppError> {
     let tokenizer = open_tokenizer(tokenizer_path)?;
-    Ok(Services {
-        tokenizer: tokenizer.map(|tokenizer| Arc::new(ForPlugins(tokenizer)) as Arc<dyn HostTokenizer>),
-        log: if log { Arc::new(|level, text| eprintln!("{level}: {text}")) } else { Services::none().log },
-    })
+    let log = if log {
+        Arc::new(|level: &str, text: &str| eprintln!("{level}: {text}"))
+    } else {
+        Services::none().log
+    };
+    Ok(services(tokenizer, log))
+}
+
+/// What a plugin is offered.
+fn services(tokenizer: Option<Arc<Tokenizer>>, log: Log) -> Services {
+    let for_plugins = |tokenizer| Arc::new(ForPlugins(tokenizer)) as Arc<dyn HostTokenizer>;
+    Services { tokenizer: tokenizer.map(for_plugins), log }
 }
 
 fn open_tokenizer(path: Option<&Path>) -> Result<Option<Arc<Tokenizer>>, AppError> {
@@ -84,17 +92,20 @@ impl<'a> Opener<'a> {
         let tokenizer = open_tokenizer(fetch::tokenizer(config, console)?.as_deref())?;
         let plugged = is_component(&config.api.api) || is_component(&config.prompt.dataset);
         let runtime = if plugged {
-            Some(Runtime::new(limits(config)).map_err(|error| AppError::usage(error.to_string()))?)
+            let runtime =
+                Runtime::new(limits(config)).and_then(|runtime| runtime.allowing(&config.plugins.allow));
+            Some(runtime.map_err(|error| AppError::usage(error.to_string()))?)
         } else {
             None
         };
         let log = console.clone();
-        let services = Services {
-            tokenizer: tokenizer
-                .clone()
-                .map(|tokenizer| Arc::new(ForPlugins(tokenizer)) as Arc<dyn HostTokenizer>),
-            log: Arc::new(move |level, text| log.note(&format!("plugin {level}: {text}"))),
+        let secrets = config.secrets();
+        let note = move |level: &str, text: &str| {
+            let text =
+                secrets.iter().fold(text.to_string(), |text, secret| text.replace(secret, "[redacted]"));
+            log.note(&format!("{level}: {text}"));
         };
+        let services = services(tokenizer.clone(), Arc::new(note));
         Ok(Opener { config, tokenizer, runtime, services })
     }
 
@@ -209,11 +220,11 @@ fn limits(config: &Config) -> LimitsSpec {
 
 /// Counts with the run's tokenizer.
 struct Counter {
-    tokenizer: Arc<Tokenizer>,
+    pub(super) tokenizer: Arc<Tokenizer>,
     /// Whether prompts are sent as chats, so that the template's own tokens count.
-    chats: bool,
+    pub(super) chats: bool,
     /// The side of the square of a picture's pixels that is one token.
-    patch_size: u32,
+    pub(super) patch_size: u32,
 }
 
 impl Counter {

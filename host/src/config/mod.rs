@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::dataset::ImageSpec;
+use crate::plugin::Grant;
 use crate::tune::SlaSpec;
 
 pub use load::{Arrival, LoadConfig, RateChange, StageLoad, Warmup};
@@ -129,13 +130,15 @@ pub struct ApiConfig {
     pub extra_fields: Vec<String>,
 }
 
-/// Bounds for plugins.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+/// Bounds for plugins, and what they may use.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PluginConfig {
     /// The most time for one call that shapes or parses, in seconds; ten times that for others.
     pub timeout_s: f64,
     /// The most memory for one instance, in MiB.
     pub memory_mib: u64,
+    /// Folders, variables and servers that they may use.
+    pub allow: Vec<Grant>,
 }
 
 /// Where results go.
@@ -259,6 +262,13 @@ impl Config {
     /// The texts that must not appear in anything that the run writes; the longer ones first.
     pub fn secrets(&self) -> Vec<String> {
         let options = [&self.api.api_args, &self.api.parameters, &self.prompt.dataset_args];
-        secret_texts(&self.connection.headers, &self.connection.url, &options)
+        let mut secrets = secret_texts(&self.connection.headers, &self.connection.url, &options);
+        let granted = self.plugins.allow.iter().filter_map(|grant| match grant {
+            Grant::Env(name) => secret::secret_variable(name),
+            _ => None,
+        });
+        secrets.extend(granted);
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets
     }
 }

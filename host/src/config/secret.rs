@@ -53,10 +53,12 @@ impl Serialize for Header {
     }
 }
 
+/// The shortest text that is hidden: hiding every "a" would hide the results.
+const SHORTEST: usize = 4;
+
 /// The texts among a run's headers, URL and options that must not appear in anything it writes.
-/// Short ones are left out: hiding every "a" would hide the results.
+/// Short ones are left out.
 pub fn secret_texts(headers: &[Header], url: &str, options: &[&Map<String, Value>]) -> Vec<String> {
-    const SHORTEST: usize = 4;
     let mut out: Vec<String> = options.iter().flat_map(|options| secrets_of_options(options)).collect();
     for header in headers.iter().filter(|header| header.is_secret()) {
         out.push(header.value.clone());
@@ -69,6 +71,11 @@ pub fn secret_texts(headers: &[Header], url: &str, options: &[&Map<String, Value
     out.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     out.dedup();
     out
+}
+
+/// The value of an environment variable whose name says that it is a secret.
+pub(super) fn secret_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| names_a_secret(name) && value.len() >= SHORTEST)
 }
 
 /// The URL without user, password and keys.
@@ -146,9 +153,14 @@ pub(super) fn serialize_options<S: Serializer>(
     options: &Map<String, Value>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
+    redact_options(options).serialize(serializer)
+}
+
+/// The options without the values of those that are secrets.
+pub fn redact_options(options: &Map<String, Value>) -> Value {
     let mut shown = Value::Object(options.clone());
     visit_secrets(&mut shown, &mut |secret| *secret = HIDDEN.to_string());
-    shown.serialize(serializer)
+    shown
 }
 
 /// The texts among options that must not appear in anything a run writes.

@@ -103,6 +103,9 @@ pub enum PluginError {
     /// A call failed.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// Something that is granted to plugins is not there.
+    #[error("--plugin-allow: {0}")]
+    Grant(String),
     /// The WebAssembly engine does not start on this machine.
     #[error("the WebAssembly engine cannot start: {0}; raise the limit on virtual memory (ulimit -v)")]
     Engine(String),
@@ -193,6 +196,29 @@ pub enum CallError {
         /// Its size in bytes.
         bytes: usize,
     },
+}
+
+impl CallError {
+    /// The error with what is to be done about it, where the plugin was refused something.
+    pub(super) fn advised(self, advice: Option<String>) -> CallError {
+        let Some(advice) = advice else { return self };
+        let with = |text: String| format!("{text} ({advice})");
+        match self {
+            CallError::Answered { plugin, function, error } => {
+                let error = match error {
+                    PartError::InvalidConfig(text) => PartError::InvalidConfig(with(text)),
+                    PartError::InvalidData(text) => PartError::InvalidData(with(text)),
+                    PartError::Unsupported(text) => PartError::Unsupported(with(text)),
+                    PartError::Internal(text) => PartError::Internal(with(text)),
+                };
+                CallError::Answered { plugin, function, error }
+            }
+            CallError::Trap { plugin, function, reason } => {
+                CallError::Trap { plugin, function, reason: with(reason) }
+            }
+            other => other,
+        }
+    }
 }
 
 impl From<CallError> for PartError {

@@ -8,17 +8,20 @@ pub mod check;
 mod compiled;
 mod error;
 mod files;
+mod grants;
 pub mod inspect;
 mod limits;
 mod options;
 mod part;
 mod pool;
 mod probe;
+mod refusals;
 pub mod replies;
 mod runtime;
 mod sandbox;
 pub mod scaffold;
 mod v0_1;
+mod wasi;
 mod wit;
 
 use std::fmt;
@@ -28,6 +31,7 @@ use std::sync::Arc;
 use wasmtime::component::InstancePre;
 
 pub use error::{CallError, PluginError};
+pub use grants::{Grant, GrantError};
 pub use limits::LimitsSpec;
 pub use runtime::Runtime;
 

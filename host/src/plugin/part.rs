@@ -8,6 +8,7 @@ use super::error::{CallError, PluginError};
 use super::files::Files;
 use super::limits::LimitsSpec;
 use super::pool::{After, Pool};
+use super::refusals::Refusals;
 use super::sandbox::{Sandbox, Seed};
 use super::v0_1::{self, ApiInstance, DatasetInstance, Opening};
 use super::{Plugin, Role, Services};
@@ -47,6 +48,8 @@ impl Source {
             services: services.clone(),
             files: Arc::new(files),
             wasi_files: plugin.imports.iter().any(|name| name.starts_with("wasi:filesystem/preopens@")),
+            granted: Arc::clone(&plugin.runtime.granted),
+            refusals: Refusals::default(),
         };
         let limits = Arc::clone(&plugin.runtime.limits);
         Ok(Source { pre: plugin.pre.clone(), limits, seed, config: config.clone() })

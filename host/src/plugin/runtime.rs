@@ -2,20 +2,17 @@
 
 use std::sync::{Arc, OnceLock};
 
-use wasmtime::component::{HasSelf, Linker, Resource};
+use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{
-    Config, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, StoreContextMut,
-    WasmBacktraceDetails,
+    Config, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails,
 };
-use wasmtime_wasi::clocks::WasiClocksView;
-use wasmtime_wasi::p2::DynPollable;
-use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
 
 use super::cache::Cache;
 use super::error::{PluginError, one_line};
+use super::grants::{Grant, Granted};
 use super::limits::{LimitsSpec, TICK};
 use super::sandbox::Sandbox;
-use super::v0_1;
+use super::{v0_1, wasi};
 
 /// What plugins run in: one engine for the process, and the bounds of this run. Cheap to clone.
 #[derive(Clone)]
@@ -28,6 +25,8 @@ pub struct Runtime {
     pub(super) cache: Option<Arc<Cache>>,
     /// The bounds.
     pub(super) limits: Arc<LimitsSpec>,
+    /// What plugins may use beyond what all of them get.
+    pub(super) granted: Arc<Granted>,
 }
 
 /// How much compiled code is kept, in bytes: some dozens of the largest plugins.
@@ -46,7 +45,16 @@ impl Runtime {
             Ok((engine, Arc::new(linker), Cache::of_user("compiled", MOST_CODE).map(Arc::new)))
         });
         let (engine, linker, cache) = shared.clone().map_err(PluginError::Engine)?;
-        Ok(Runtime { engine, linker, cache, limits: Arc::new(limits) })
+        Ok(Runtime { engine, linker, cache, limits: Arc::new(limits), granted: Arc::default() })
+    }
+
+    /// The same runtime, in which plugins may use what `grants` name.
+    ///
+    /// # Errors
+    /// [`PluginError::Grant`] if something that is granted is not there.
+    pub fn allowing(self, grants: &[Grant]) -> Result<Runtime, PluginError> {
+        let granted = Granted::look_up(grants).map_err(PluginError::Grant)?;
+        Ok(Runtime { granted: Arc::new(granted), ..self })
     }
 
     /// The bounds of every plugin.
@@ -106,19 +114,7 @@ fn pool() -> PoolingAllocationConfig {
 
 fn linker(engine: &Engine) -> wasmtime::Result<Linker<Sandbox>> {
     let mut linker = Linker::new(engine);
-    wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
-    // A sleep happens in the host, where no epoch can end it. A plugin has nothing to wait for:
-    // every sleep is over at once, and a loop of them runs into the time limit.
-    linker.allow_shadowing(true);
-    let mut clock = linker.instance("wasi:clocks/monotonic-clock@0.2.12")?;
-    for function in ["subscribe-duration", "subscribe-instant"] {
-        clock.func_wrap(function, |mut store: StoreContextMut<'_, Sandbox>, (_,): (u64,)| {
-            let pollable: Resource<DynPollable> =
-                monotonic_clock::Host::subscribe_duration(&mut store.data_mut().clocks(), 0)?;
-            Ok((pollable,))
-        })?;
-    }
-    linker.allow_shadowing(false);
+    wasi::add_to_linker(&mut linker)?;
     v0_1::bindings::tickrate::plugin::host::add_to_linker::<Sandbox, HasSelf<Sandbox>>(&mut linker, |s| s)?;
     Ok(linker)
 }

@@ -1,8 +1,11 @@
-//! What an instance can reach: its limits, the log, the tokenizer, and an empty WASI.
+//! What an instance can reach: its limits, the log, the tokenizer, and a WASI that is empty but for
+//! what was granted.
 
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rand::SeedableRng;
@@ -10,11 +13,14 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 
 use super::error::one_line;
 use super::files::{Files, Folder, MOUNT};
+use super::grants::Granted;
 use super::limits::Limiter;
+use super::refusals::Refusals;
 use super::{Services, error::CallError};
 
 /// Lines that an instance may write to the log.
@@ -38,6 +44,12 @@ pub(super) struct Sandbox {
     lines: u32,
     last_words: Option<String>,
     stderr: Stderr,
+    granted: Arc<Granted>,
+    refusals: Refusals,
+    /// Whether it has a folder of any kind.
+    has_folder: bool,
+    /// When the call that is made must be over.
+    deadline: Instant,
     _folder: Option<Folder>,
 }
 
@@ -56,18 +68,30 @@ pub(super) struct Seed {
     pub(super) files: Arc<Files>,
     /// Whether it reads files by way of WASI.
     pub(super) wasi_files: bool,
+    /// What the user allows beyond what every plugin gets.
+    pub(super) granted: Arc<Granted>,
+    /// What its instances were refused.
+    pub(super) refusals: Refusals,
 }
 
 impl Sandbox {
     /// A sandbox in which nothing has happened yet.
     pub(super) fn new(seed: &Seed) -> Result<Sandbox, CallError> {
         let stderr = Stderr::default();
+        let refusals = seed.refusals.of_another();
+        let failed = |reason: String| CallError::Trap {
+            plugin: seed.plugin.to_string(),
+            function: "open",
+            reason: one_line(&reason),
+        };
         let mut builder = WasiCtx::builder();
         builder
             .allow_blocking_current_thread(true)
-            .allow_tcp(false)
-            .allow_udp(false)
-            .allow_ip_name_lookup(false)
+            .allow_tcp(true)
+            .allow_udp(true)
+            .allow_ip_name_lookup(true)
+            .socket_addr_check(check_of(&seed.granted, &refusals))
+            .envs(&seed.granted.env)
             .secure_random(Xoshiro256PlusPlus::seed_from_u64(seed.seed))
             .insecure_random(Xoshiro256PlusPlus::seed_from_u64(seed.seed))
             .insecure_random_seed(seed.seed.into())
@@ -80,13 +104,13 @@ impl Sandbox {
             None
         });
         if let Some(folder) = &folder {
-            builder.preopened_dir(&folder.path, MOUNT, FsPerms::ReadOnly).map_err(|error| {
-                CallError::Trap {
-                    plugin: seed.plugin.to_string(),
-                    function: "open",
-                    reason: one_line(&format!("{error:#}")),
-                }
-            })?;
+            let opened = builder.preopened_dir(&folder.path, MOUNT, FsPerms::ReadOnly);
+            opened.map_err(|error| failed(format!("{error:#}")))?;
+        }
+        for (path, write) in &seed.granted.dirs {
+            let permissions = if *write { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
+            let opened = builder.preopened_dir(path, path.to_string_lossy(), permissions);
+            opened.map_err(|error| failed(format!("{}: {error:#}", path.display())))?;
         }
         Ok(Sandbox {
             wasi: builder.build(),
@@ -99,6 +123,10 @@ impl Sandbox {
             lines: 0,
             last_words: None,
             stderr,
+            has_folder: folder.is_some() || !seed.granted.dirs.is_empty(),
+            granted: Arc::clone(&seed.granted),
+            refusals,
+            deadline: Instant::now(),
             _folder: folder,
         })
     }
@@ -129,6 +157,61 @@ impl Sandbox {
         }
     }
 
+    /// Begins a call that may take `time`.
+    pub(super) fn begin_call(&mut self, time: Duration) {
+        self.deadline = Instant::now() + time.min(Duration::from_secs(1 << 30));
+    }
+
+    /// How long the call may still wait.
+    pub(super) fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// What its WASI keeps.
+    pub(super) fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
+    }
+
+    /// The variables that it may see.
+    pub(super) fn environment(&self) -> Vec<(String, String)> {
+        self.granted.env.clone()
+    }
+
+    /// It looked for variables, of which there are none.
+    pub(super) fn looked_for_environment(&mut self) {
+        if self.granted.env.is_empty() {
+            self.refusals.note("env=NAME");
+        }
+    }
+
+    /// It looked for folders, of which there are none.
+    pub(super) fn looked_for_folders(&mut self) {
+        if !self.has_folder {
+            self.refusals.note("dir=PATH");
+        }
+    }
+
+    /// Whether it may ask for the addresses of `name`.
+    pub(super) fn may_resolve(&mut self, name: &str) -> bool {
+        let granted = self.granted.resolves(name);
+        if !granted {
+            self.refusals.note(format!("net={}", one_line(name)));
+        }
+        granted
+    }
+
+    /// What the call was refused. A server goes to the log; that there is no environment is nothing
+    /// that a plugin need know of, and many ask for it in vain.
+    pub(super) fn refused(&mut self) -> Vec<String> {
+        let refused = self.refusals.take();
+        for what in refused.iter().filter(|what| what.starts_with("net=")) {
+            if self.refusals.is_news(what) {
+                self.log("warn", &format!("was refused {what}; grant it with --plugin-allow {what}"));
+            }
+        }
+        refused
+    }
+
     /// Ends a call: what the plugin wrote to its standard streams goes to the log.
     /// Returns its last words, if it had any.
     pub(super) fn end_call(&mut self) -> Option<String> {
@@ -145,6 +228,35 @@ impl Sandbox {
         self.last_words.take()
     }
 }
+
+/// What decides about each address that an instance uses: servers that are granted, and no server of
+/// its own.
+fn check_of(
+    granted: &Arc<Granted>,
+    refusals: &Refusals,
+) -> impl Fn(SocketAddr, SocketAddrUse) -> Decision + Send + Sync + 'static {
+    let (granted, refusals) = (Arc::clone(granted), refusals.clone());
+    move |address, used| {
+        let allowed = match used {
+            // What the system binds on its own before it connects.
+            SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => {
+                address.ip().is_unspecified() && address.port() == 0
+            }
+            SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => false,
+            SocketAddrUse::TcpConnect | SocketAddrUse::UdpSend | SocketAddrUse::UdpReceive => {
+                let granted = granted.reaches(address);
+                if !granted {
+                    refusals.note(format!("net={address}"));
+                }
+                granted
+            }
+        };
+        Box::pin(async move { allowed })
+    }
+}
+
+/// Whether an address may be used.
+type Decision = Pin<Box<dyn Future<Output = bool> + Send + Sync>>;
 
 /// Why a plugin crashed, in what it wrote: the exception below a traceback of Python, else the line
 /// with a panic of Rust or an uncaught error of JavaScript.

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 
 use crate::config::{Arrival, DataSource};
+use crate::plugin::Grant;
 use crate::record::GoodputTarget;
 use crate::tune::SlaVariable;
 
@@ -322,6 +323,10 @@ pub struct PerfArgs {
     /// Most memory for one instance of a plugin, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 256, help_heading = "Plugins")]
     plugin_memory: u64,
+    /// Let plugins use what all of them are refused: a folder to read (dir=PATH) or to write (dir=PATH:rw), an
+    /// environment variable (env=NAME), a server (net=HOST or net=HOST:PORT)
+    #[arg(long, value_name = "GRANT", num_args = 1.., help_heading = "Plugins")]
+    plugin_allow: Vec<Grant>,
 
     /// Folder that runs are collected in
     #[arg(long, value_name = "DIR", default_value = "outputs", help_heading = "Output")]

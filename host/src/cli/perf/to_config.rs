@@ -91,7 +91,11 @@ impl PerfArgs {
                 extra_fields: extra_args.keys().cloned().collect(),
                 parameters: self.parameters(stream, extra_args),
             },
-            plugins: PluginConfig { timeout_s: self.plugin_timeout, memory_mib: self.plugin_memory },
+            plugins: PluginConfig {
+                timeout_s: self.plugin_timeout,
+                memory_mib: self.plugin_memory,
+                allow: self.plugin_allow.clone(),
+            },
             output: OutputConfig {
                 outputs_dir: self.outputs_dir.clone(),
                 name: self.name.clone(),

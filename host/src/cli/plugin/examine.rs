@@ -1,18 +1,18 @@
 //! `tickrate plugin inspect`, `check` and `bench`: what a component is, does and costs.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Map, Value};
 
+use super::{JsonObject, LimitArgs, object};
 use crate::api::{self, ApiSpec};
 use crate::app::{AppError, Exit, plugin_services};
 use crate::contract::{Framing, RunConfig};
 use crate::plugin::bench::bench;
 use crate::plugin::check::{CheckSpec, check};
 use crate::plugin::inspect::inspect;
-use crate::plugin::{LimitsSpec, Plugin, Role, Runtime, replies};
+use crate::plugin::{Grant, LimitsSpec, Plugin, Role, Runtime, replies};
 
 /// The flags of `tickrate plugin inspect`.
 #[derive(Debug, Args)]
@@ -73,39 +73,14 @@ pub struct TryArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
 
-    /// Longest time for one shape or parse, in seconds; open and next may take ten times as long.
-    #[arg(long, value_name = "S", default_value_t = 1.0)]
-    pub plugin_timeout: f64,
-
-    /// Most memory for one instance, in MiB.
-    #[arg(long, value_name = "MIB", default_value_t = 256)]
-    pub plugin_memory: u64,
-}
-
-/// A JSON object on the command line.
-pub type JsonObject = Map<String, Value>;
-
-fn object(text: &str) -> Result<JsonObject, String> {
-    serde_json::from_str(text).map_err(|error| format!("{error}; give a JSON object"))
+    /// The bounds of the plugin.
+    #[command(flatten)]
+    pub limits: LimitArgs,
 }
 
 impl TryArgs {
     fn open(&self) -> Result<Plugin, AppError> {
-        if !(self.plugin_timeout.is_finite() && self.plugin_timeout > 0.0) {
-            return Err(AppError::usage(format!(
-                "--plugin-timeout is \"{}\"; give a number of seconds above 0",
-                self.plugin_timeout
-            )));
-        }
-        let call = Duration::try_from_secs_f64(self.plugin_timeout).unwrap_or(Duration::from_secs(3_600));
-        let limits = LimitsSpec {
-            memory: usize::try_from(self.plugin_memory.saturating_mul(1 << 20)).unwrap_or(usize::MAX),
-            call,
-            open: call.saturating_mul(10),
-            next: call.saturating_mul(10),
-            ..LimitsSpec::default()
-        };
-        open(&self.file, limits)
+        open(&self.file, self.limits.limits()?, &self.limits.plugin_allow)
     }
 
     fn spec(&self, plugin: &Plugin) -> Result<CheckSpec, AppError> {
@@ -142,9 +117,10 @@ impl TryArgs {
     }
 }
 
-fn open(file: &std::path::Path, limits: LimitsSpec) -> Result<Plugin, AppError> {
+fn open(file: &std::path::Path, limits: LimitsSpec, grants: &[Grant]) -> Result<Plugin, AppError> {
     let usage = |error: crate::plugin::PluginError| AppError::usage(error.to_string());
-    Plugin::open(&Runtime::new(limits).map_err(usage)?, file).map_err(usage)
+    let runtime = Runtime::new(limits).and_then(|runtime| runtime.allowing(grants)).map_err(usage)?;
+    Plugin::open(&runtime, file).map_err(usage)
 }
 
 fn pretty(value: &Value) -> String {
@@ -156,7 +132,7 @@ fn pretty(value: &Value) -> String {
 /// # Errors
 /// If it cannot be opened.
 pub fn run_inspect(args: &InspectArgs) -> Result<(String, Exit), AppError> {
-    let inspection = inspect(&open(&args.file, LimitsSpec::default())?);
+    let inspection = inspect(&open(&args.file, LimitsSpec::default(), &[])?);
     let text = match args.json {
         true => pretty(&serde_json::to_value(&inspection).unwrap_or_default()),
         false => inspection.to_string(),

@@ -1,16 +1,27 @@
 //! `tickrate plugin …`: what is done with plugins apart from running them.
 
 mod examine;
+mod limits;
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Map, Value};
 
 use crate::app::{AppError, Exit};
 use crate::plugin::Role;
 use crate::plugin::build::{self, BuildError, BuildSpec, Choice};
 use crate::plugin::scaffold::{self, Language, NewSpec};
 use crate::units::grouped;
+
+pub use limits::LimitArgs;
+
+/// A JSON object on the command line.
+pub type JsonObject = Map<String, Value>;
+
+pub(super) fn object(text: &str) -> Result<JsonObject, String> {
+    serde_json::from_str(text).map_err(|error| format!("{error}; give a JSON object"))
+}
 
 /// Make and examine plugins.
 #[derive(Debug, Args)]

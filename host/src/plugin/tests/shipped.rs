@@ -141,6 +141,8 @@ fn calls_are_fast() {
         services: Services::none(),
         files: Arc::default(),
         wasi_files: false,
+        granted: Arc::default(),
+        refusals: Default::default(),
     };
     let limits = LimitsSpec::default();
     let opening = v0_1::Opening { pre: &plugin.pre, limits: &limits, seed: &seed, config: &config };

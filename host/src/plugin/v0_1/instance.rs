@@ -12,6 +12,7 @@ use crate::contract::{Conversation, HttpRequest, Outcome, Reply, RunConfig, Turn
 use crate::plugin::error::CallError;
 use crate::plugin::limits::{Call, LimitsSpec, ticks};
 use crate::plugin::pool::After;
+use crate::plugin::refusals::advice;
 use crate::plugin::sandbox::{Sandbox, Seed};
 use crate::plugin::{PluginInfo, Role};
 
@@ -76,6 +77,7 @@ impl<G> Live<G> {
         store.limiter(|sandbox| &mut sandbox.limiter);
         store.set_hostcall_fuel(limits.answer);
         store.set_epoch_deadline(ticks(limits.open));
+        store.data_mut().begin_call(limits.open);
         let guest = pre.instantiate(&mut store).and_then(|instance| load(&mut store, &instance));
         let plugin = std::sync::Arc::clone(&seed.plugin);
         match guest {
@@ -98,18 +100,23 @@ impl<G> Live<G> {
         read: impl FnOnce(A) -> Result<R, String>,
     ) -> (Result<R, CallError>, After) {
         self.store.set_epoch_deadline(ticks(time));
+        self.store.data_mut().begin_call(time);
         let answer = call(&mut self.store, &self.guest);
+        let refused = self.store.data_mut().refused();
         let last_words = self.store.data_mut().end_call();
         let plugin = || self.plugin.to_string();
         match answer {
             Err(error) => {
                 let call = Call { plugin: &self.plugin, function, time, answer: self.limits.answer };
                 let error = call.failed(&error, &self.store.data().limiter, last_words.as_deref());
-                (Err(error), After::Retire)
+                // A panic looks for RUST_BACKTRACE, which is no reason for it.
+                let refused = refused.into_iter().filter(|what| what.starts_with("net=")).collect::<Vec<_>>();
+                (Err(error.advised(advice(&refused))), After::Retire)
             }
             Ok(Err(error)) => {
                 let error = answers::error(error);
-                (Err(CallError::Answered { plugin: plugin(), function, error }), self.after())
+                let answered = CallError::Answered { plugin: plugin(), function, error };
+                (Err(answered.advised(advice(&refused))), self.after())
             }
             Ok(Ok(answer)) => {
                 let nonsense = |reason| CallError::Nonsense { plugin: plugin(), function, reason };

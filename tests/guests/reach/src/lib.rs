@@ -5,6 +5,57 @@ use std::fmt::Debug;
 
 use tickrate_guest::{Conversation, Dataset, PluginError, RunConfig, export_dataset, host};
 
+/// What to try besides, and whether it is an error that it is refused.
+#[derive(serde::Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct Options {
+    /// A server to talk to: `127.0.0.1:80`.
+    connect: Option<String>,
+    /// A variable of the environment.
+    variable: Option<String>,
+    /// A file to read.
+    file: Option<String>,
+    /// A file to write.
+    written: Option<String>,
+    /// Whether to go on without.
+    optional: bool,
+}
+
+impl Options {
+    fn try_all(&self, found: &mut Vec<(&'static str, String)>) -> Result<(), PluginError> {
+        let tries: [(&'static str, Option<std::io::Result<String>>); 4] = [
+            ("connect", self.connect.as_ref().map(|place| talk(place))),
+            (
+                "variable",
+                self.variable.as_ref().map(|name| std::env::var(name).map_err(std::io::Error::other)),
+            ),
+            ("file", self.file.as_ref().map(std::fs::read_to_string)),
+            ("written", self.written.as_ref().map(|path| std::fs::write(path, "mine").map(|()| "done".into()))),
+        ];
+        for (what, tried) in tries {
+            match tried {
+                None => {}
+                Some(Ok(answer)) => found.push((what, answer)),
+                Some(Err(_)) if self.optional => found.push((what, "denied".into())),
+                Some(Err(error)) => return Err(PluginError::Internal(format!("no {what}: {error}"))),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Says hello and returns the answer.
+fn talk(place: &str) -> std::io::Result<String> {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(place)?;
+    stream.write_all(b"hello")?;
+    stream.shutdown(std::net::Shutdown::Write)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
 struct Reach {
     found: Vec<(&'static str, String)>,
 }
@@ -12,6 +63,9 @@ struct Reach {
 impl Dataset for Reach {
     fn open(config: RunConfig) -> Result<Self, PluginError> {
         let mut found = Vec::new();
+        let options: Options =
+            serde_json::from_str(&config.options).map_err(|error| PluginError::InvalidConfig(error.to_string()))?;
+        options.try_all(&mut found)?;
         let mut note = |what, answer| found.push((what, answer));
         let path = config.dataset_path.unwrap_or_default();
 
