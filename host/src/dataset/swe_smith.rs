@@ -4,8 +4,11 @@
 //! messages it adds. Trajectories hold all messages of one session each; the user's among them are
 //! dealt to turns until these have the tokens asked for.
 
+use std::fs::File;
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
+use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::Deserialize;
@@ -25,8 +28,6 @@ pub(super) const TRAJECTORIES: Place = Place {
     hugging_face: "SWE-bench/SWE-smith-trajectories",
     file: "data/tool-*.parquet",
 };
-/// Trajectories that are held to be drawn from at random.
-const SHUFFLED: usize = 64;
 
 /// A number, or the two ends of a range to draw from.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -108,7 +109,8 @@ pub(super) fn open(
         turns: (least, most),
         seed: spec.seed,
         rng: Xoshiro256PlusPlus::seed_from_u64(spec.seed),
-        held: Vec::new(),
+        shuffled: None,
+        next: 0,
         read: 0,
         usable: 0,
     };
@@ -156,7 +158,14 @@ fn read_ready(record: &Record, most: usize) -> Result<Option<Conversation>, Stri
     Ok((!read.is_empty()).then(|| turns::conversation(read.into_iter())))
 }
 
-/// Conversations put together from trajectories, which come in a random order within a window.
+/// The user's texts of every trajectory that is long enough, in a file without a name, and where each
+/// of them is there, in a random order.
+struct Shuffled {
+    file: File,
+    places: Vec<(u64, usize)>,
+}
+
+/// Conversations put together from trajectories, which come in a random order.
 struct Trajectories {
     source: Source,
     tokenizer: Arc<Tokenizer>,
@@ -167,8 +176,10 @@ struct Trajectories {
     turns: (u32, u32),
     seed: u64,
     rng: Xoshiro256PlusPlus,
-    /// The texts of the user's messages, of trajectories that may come next.
-    held: Vec<Vec<String>>,
+    /// The trajectories, once they were read.
+    shuffled: Option<Shuffled>,
+    /// The one among them that comes next.
+    next: usize,
     read: u64,
     usable: u64,
 }
@@ -176,18 +187,9 @@ struct Trajectories {
 impl Trajectories {
     fn next_conversation(&mut self) -> Result<Option<Conversation>, PartError> {
         loop {
-            while self.held.len() < SHUFFLED {
-                let Some(record) = self.source.next()? else { break };
-                self.read += 1;
-                let texts = user_texts(&record).map_err(|reason| self.source.bad(&reason))?;
-                if texts.iter().map(String::len).sum::<usize>() >= self.min_chars {
-                    self.held.push(texts);
-                }
-            }
-            if self.held.is_empty() {
+            let Some(texts) = self.next_texts()? else {
                 return if self.usable == 0 { Err(self.nothing_usable()) } else { Ok(None) };
-            }
-            let texts = self.held.swap_remove(self.rng.random_range(0..self.held.len()));
+            };
             let draw = |length: Length, rng: &mut Xoshiro256PlusPlus| {
                 let (least, most) = length.ends();
                 rng.random_range(least..=most) as usize
@@ -202,6 +204,40 @@ impl Trajectories {
                 return Ok(Some(turns::conversation(turns.into_iter())));
             }
         }
+    }
+
+    /// The texts of the next trajectory.
+    fn next_texts(&mut self) -> Result<Option<Vec<String>>, PartError> {
+        if self.shuffled.is_none() {
+            self.shuffled = Some(self.shuffle()?);
+        }
+        let next = self.next;
+        self.next += 1;
+        let Some(Shuffled { file, places }) = &mut self.shuffled else { return Ok(None) };
+        let Some(&(at, length)) = places.get(next) else { return Ok(None) };
+        let mut json = vec![0; length];
+        file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(&mut json)).map_err(no_room)?;
+        serde_json::from_slice(&json).map(Some).map_err(|error| no_room(error.into()))
+    }
+
+    /// Reads all trajectories once. They are too large to be held, and too many to be drawn from the
+    /// file in any other order than its own.
+    fn shuffle(&mut self) -> Result<Shuffled, PartError> {
+        let mut file = BufWriter::new(tempfile::tempfile().map_err(no_room)?);
+        let (mut places, mut at) = (Vec::new(), 0);
+        while let Some(record) = self.source.next()? {
+            self.read += 1;
+            let texts = user_texts(&record).map_err(|reason| self.source.bad(&reason))?;
+            if texts.iter().map(String::len).sum::<usize>() >= self.min_chars {
+                let json = serde_json::to_vec(&texts).map_err(|error| no_room(error.into()))?;
+                file.write_all(&json).map_err(no_room)?;
+                places.push((at, json.len()));
+                at += json.len() as u64;
+            }
+        }
+        places.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(self.seed));
+        let file = file.into_inner().map_err(|error| no_room(error.into_error()))?;
+        Ok(Shuffled { file, places })
     }
 
     fn nothing_usable(&self) -> PartError {
@@ -236,10 +272,16 @@ impl Dataset for Trajectories {
 
     fn rewind(&mut self) -> Result<(), PartError> {
         self.rng = Xoshiro256PlusPlus::seed_from_u64(self.seed);
-        self.held.clear();
-        (self.read, self.usable) = (0, 0);
-        self.source.rewind()
+        (self.next, self.usable) = (0, 0);
+        Ok(())
     }
+}
+
+/// What is wrong with the temporary file.
+fn no_room(error: std::io::Error) -> PartError {
+    PartError::InvalidData(format!(
+        "the trajectories cannot be put in order: {error}; make room in the folder for temporary files (TMPDIR)"
+    ))
 }
 
 /// The user's texts and the tools' outputs, which are sent as the user's; the assistant's and the
