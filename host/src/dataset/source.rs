@@ -98,11 +98,13 @@ impl Record {
         }
     }
 
-    /// The record as a `T`. The error is the parser's own.
+    /// The record as a `T`. A cell of a row may hold JSON, where its text is not what is wanted: CSV
+    /// knows neither numbers nor lists. The error is the parser's own.
     pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         match &self.payload {
             Payload::Text(text) => serde_json::from_str(text),
-            Payload::Row(row) => serde_json::from_value(Value::Object(row.clone())),
+            Payload::Row(row) => serde_json::from_value(Value::Object(row.clone()))
+                .or_else(|error| serde_json::from_value(unquoted(row)).map_err(|_| error)),
         }
     }
 
@@ -110,6 +112,15 @@ impl Record {
     pub(super) fn blob(&self, column: &str) -> Option<&[u8]> {
         self.blobs.iter().find(|(name, _)| name == column).map(|(_, bytes)| bytes.as_slice())
     }
+}
+
+/// A row whose cells are the JSON that they hold, where they hold any.
+fn unquoted(row: &Map<String, Value>) -> Value {
+    let cell = |value: &Value| match value {
+        Value::String(text) => serde_json::from_str(text).unwrap_or_else(|_| value.clone()),
+        other => other.clone(),
+    };
+    Value::Object(row.iter().map(|(name, value)| (name.clone(), cell(value))).collect())
 }
 
 type Rows = Box<dyn Iterator<Item = Result<Record, String>> + Send>;

@@ -211,3 +211,25 @@ proptest! {
         let _ = read(name, &bytes, format);
     }
 }
+
+#[test]
+fn a_cell_holds_json_where_text_is_not_wanted() {
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Row {
+        name: String,
+        count: u32,
+        list: Vec<u64>,
+    }
+    let read = read("x.csv", b"name,count,list\n7,60,\"[1, 2]\"\nx,many,[]\n", Format::Json).unwrap();
+    // The name would be a number if it could be; then the row is none.
+    let told = read[0].parse::<Row>().unwrap_err().to_string();
+    assert!(told.contains("invalid type: string \"60\", expected u32"), "{told}");
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Counts {
+        count: u32,
+        list: Vec<u64>,
+    }
+    assert_eq!(read[0].parse::<Counts>().unwrap(), Counts { count: 60, list: vec![1, 2] });
+    let told = read[1].parse::<Counts>().unwrap_err().to_string();
+    assert!(told.contains("\"many\", expected u32"), "{told}");
+}
