@@ -47,6 +47,7 @@ pub fn end(rows: u64) -> StageEnd {
         health: ClientHealth {
             dispatch_lag: None,
             loop_lag: None,
+            stamp_lag: None,
             cpu_percent: None,
             worker_cpu_percent: None,
             starved: 0,
@@ -93,6 +94,7 @@ pub fn parts(index: u64, frames: usize) -> (RequestKey, Wire, Meaning) {
         bytes_in: 200 * frames as u64,
         bytes_out: 4_000,
         connection_reused: Some(true),
+        stale_connections: 0,
         status: Some(200),
     };
     let tokens = TokenCounts {

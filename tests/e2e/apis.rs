@@ -46,6 +46,7 @@ fn what_every_api_records_is_what_the_server_did() {
             assert_eq!(run.code(), Some(0), "{api}: {}", run.printed());
             let records = run.records();
             assert_eq!(records.len(), 4, "{api}");
+            let mut reasoned = false;
             for record in &records {
                 let line = truth
                     .iter()
@@ -64,12 +65,15 @@ fn what_every_api_records_is_what_the_server_did() {
                     );
                     assert!(record.ttft_ms.unwrap() >= 4.0, "{api}");
                     let reasons = !matches!(api, "tgi");
-                    assert_eq!(record.first_answer_ms().is_some(), reasons, "{api}");
+                    // What one read brought came at one time, as far as anybody can tell.
+                    assert!(reasons || record.first_answer_ms().is_none(), "{api}");
+                    reasoned |= record.first_answer_ms().is_some();
                 }
                 if matches!(api, "dashscope" | "openai" | "openai_responses") {
                     assert_eq!(record.tokens.reasoning, Some(2), "{api}");
                 }
             }
+            assert_eq!(reasoned, stream && api != "tgi", "{api}");
         }
     }
 }

@@ -282,6 +282,8 @@ fn http_spec(config: &Config) -> HttpSpec {
         tls: std::iter::once(&connection.url)
             .chain(&connection.more_urls)
             .any(|url| HttpSpec::needs_tls(url)),
+        clock: connection.clock,
+        proxy: HttpSpec::behind_proxy(),
         ..HttpSpec::default()
     }
 }

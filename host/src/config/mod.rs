@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::dataset::ImageSpec;
+use crate::http::{HttpSpec, ReadClock};
 use crate::plugin::Grant;
 use crate::tune::SlaSpec;
 
@@ -56,6 +57,8 @@ pub struct ConnectionConfig {
     pub read_timeout_s: Option<f64>,
     /// The most time for an exchange, in seconds.
     pub total_timeout_s: f64,
+    /// What stamps the bytes of a reply.
+    pub clock: ReadClock,
     /// Whether to try one request before the run.
     pub test_connection: bool,
 }
@@ -220,6 +223,13 @@ impl Config {
             let scheme = url.split_once("://").map(|(scheme, rest)| (scheme, rest.is_empty()));
             if !matches!(scheme, Some(("http" | "https", false))) {
                 wrong("--url", format!("\"{}\" is not an http:// or https:// URL", redact_url(url)));
+            }
+        }
+        if self.connection.clock == ReadClock::Kernel {
+            let mut urls = std::iter::once(&self.connection.url).chain(&self.connection.more_urls);
+            if urls.any(|url| HttpSpec::needs_tls(url)) || HttpSpec::behind_proxy() {
+                let message = "\"kernel\" works for http:// without a proxy; leave the flag out";
+                wrong("--clock", message.into());
             }
         }
         let (least, most) = self.api.max_tokens;

@@ -75,6 +75,10 @@ pub struct Timeline {
     pub marks: Vec<Mark>,
     /// Whether the request went over a connection that had been used before, where that is known.
     pub connection_reused: Option<bool>,
+    /// Kept connections on which the server had hung up before the request went out on this one.
+    pub stale_connections: u32,
+    /// How much later than the kernel's own stamp each read returned that the kernel did stamp.
+    pub stamp_lags_ns: Vec<u32>,
     /// How it ended.
     pub ending: Ending,
 }
@@ -92,6 +96,8 @@ impl Timeline {
             body: Vec::new(),
             marks: Vec::new(),
             connection_reused: None,
+            stale_connections: 0,
+            stamp_lags_ns: Vec::new(),
             ending: Ending::Failed(failure),
         }
     }

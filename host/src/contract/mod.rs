@@ -102,11 +102,11 @@ pub type AbortSignal = tokio::sync::watch::Receiver<bool>;
 pub type ExchangeFuture<'a> = Pin<Box<dyn Future<Output = Timeline> + 'a>>;
 
 /// What carries a request to the server and records when each part of the reply came.
-/// Each worker has a transport of its own.
-pub trait Transport: Send {
+/// Each worker has a transport of its own, made and used on its own thread.
+pub trait Transport {
     /// One request and its reply. It never fails: what went wrong is the [`Timeline`]'s [`Ending`],
     /// and what had arrived until then is kept. When `abort` turns true it ends at once.
-    fn exchange<'a>(&'a self, request: HttpRequest, abort: AbortSignal) -> ExchangeFuture<'a>;
+    fn exchange<'a>(&'a self, request: &'a HttpRequest, abort: AbortSignal) -> ExchangeFuture<'a>;
 }
 
 /// Counts tokens where the server does not say how many there were.

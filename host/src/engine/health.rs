@@ -100,6 +100,8 @@ fn cpu_clock(id: libc::clockid_t) -> Nanos {
 #[derive(Debug, Default)]
 pub(super) struct Vitals {
     pub(super) dispatch_lag: LagHistogram,
+    /// How late reads were, where the kernel stamped what they read.
+    pub(super) stamp_lag: LagHistogram,
     pub(super) workers: Vec<WorkerReport>,
     pub(super) process_cpu: Nanos,
     pub(super) elapsed: Nanos,
@@ -180,6 +182,7 @@ impl Vitals {
         ClientHealth {
             dispatch_lag: self.dispatch_lag.summary(),
             loop_lag,
+            stamp_lag: self.stamp_lag.summary(),
             cpu_percent,
             worker_cpu_percent,
             starved,

@@ -226,6 +226,7 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
             vitals.requests += seen.requests;
             vitals.succeeded += seen.succeeded;
             vitals.dispatch_lag.add(&seen.dispatch_lag);
+            vitals.stamp_lag.add(&seen.stamp_lag);
         }
         vitals.process_cpu = process_cpu() - begun.1;
         vitals.elapsed = clock.now() - begun.0;

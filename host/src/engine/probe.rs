@@ -13,7 +13,7 @@ pub async fn probe(
     abort: AbortSignal,
 ) -> Result<(), Failure> {
     let request = api.shape(turn).map_err(|error| Failure::new(FailureKind::Shape, error.to_string()))?;
-    let mut timeline = transport.exchange(request, abort).await;
+    let mut timeline = transport.exchange(&request, abort).await;
     let body = std::mem::take(&mut timeline.body);
     let framed = framing::frames(body, &timeline.marks, timeline.framing);
     match understand(api, &timeline, &framed).failure {

@@ -35,6 +35,7 @@ pub(super) struct Settler {
 #[derive(Debug, Default)]
 pub(super) struct Settled {
     pub(super) dispatch_lag: LagHistogram,
+    pub(super) stamp_lag: LagHistogram,
     pub(super) requests: u64,
     pub(super) succeeded: u64,
 }
@@ -44,6 +45,11 @@ impl Settler {
         let mut seen = Settled::default();
         while let Ok(exchanged) = queue.recv_blocking() {
             let request_id = exchanged.prepared.key.request_id.clone();
+            if !exchanged.prepared.key.warmup {
+                for &lag in &exchanged.timeline.stamp_lags_ns {
+                    seen.stamp_lag.record(Nanos(lag.into()));
+                }
+            }
             let settled = catch_unwind(AssertUnwindSafe(|| self.settle(exchanged)));
             let Ok(record) = settled else {
                 let text = format!(
@@ -82,6 +88,7 @@ impl Settler {
             bytes_in,
             bytes_out,
             connection_reused: timeline.connection_reused,
+            stale_connections: timeline.stale_connections,
             status: timeline.status,
         };
         let tokens = self.count(&prepared, &outcome);

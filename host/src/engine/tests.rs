@@ -110,7 +110,7 @@ struct Echo {
 }
 
 impl Transport for Echo {
-    fn exchange<'a>(&'a self, request: HttpRequest, mut abort: AbortSignal) -> ExchangeFuture<'a> {
+    fn exchange<'a>(&'a self, request: &'a HttpRequest, mut abort: AbortSignal) -> ExchangeFuture<'a> {
         Box::pin(async move {
             let sent = self.clock.now();
             self.bodies.lock().unwrap().push(String::from_utf8(request.body.to_vec()).unwrap());
@@ -133,6 +133,8 @@ impl Transport for Echo {
                 body: b"ab".to_vec(),
                 marks: vec![Mark { at, end: 1 }, Mark { at, end: 2 }],
                 connection_reused: None,
+                stale_connections: 0,
+                stamp_lags_ns: Vec::new(),
                 ending,
             }
         })

@@ -201,7 +201,6 @@ async fn exchange(
 ) -> Option<Prepared> {
     let (bytes_out, timeline) = match &prepared.request {
         Ok(request) => {
-            let request = request.clone();
             (request.body.len() as u64, send(worker, transport, request, prepared.cancel_after).await)
         }
         Err(failure) => (0, Timeline::unsent(worker.clock.now(), failure.clone())),
@@ -218,7 +217,7 @@ async fn exchange(
 async fn send(
     worker: &Worker,
     transport: &dyn Transport,
-    request: HttpRequest,
+    request: &HttpRequest,
     cancel_after: Option<Duration>,
 ) -> Timeline {
     let Some(after) = cancel_after else {

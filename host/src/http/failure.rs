@@ -10,7 +10,7 @@ pub(super) fn of_request(error: reqwest::Error) -> Failure {
     let error = error.without_url();
     if error.is_connect() {
         if error.is_timeout() {
-            return Failure::new(FailureKind::ConnectTimeout, "no connection within --connect-timeout");
+            return connect_timeout();
         }
         if concerns_tls(&error) {
             return Failure::new(FailureKind::Tls, format!("the TLS handshake failed: {}", root(&error)));
@@ -18,17 +18,38 @@ pub(super) fn of_request(error: reqwest::Error) -> Failure {
         return Failure::new(FailureKind::Connect, format!("cannot connect: {}", root(&error)));
     }
     if error.is_timeout() {
-        return Failure::new(FailureKind::ConnectTimeout, "no connection within --connect-timeout");
+        return connect_timeout();
     }
     if error.is_builder() {
         return Failure::new(FailureKind::Shape, format!("the request cannot be built: {}", root(&error)));
     }
-    of_connection(&error, "before it answered")
+    of_connection(&error, BEFORE_REPLY)
+}
+
+/// The failure behind an error that came when a connection was opened.
+pub(super) fn of_connect(error: &io::Error) -> Failure {
+    Failure::new(FailureKind::Connect, format!("cannot connect: {}", root(error)))
+}
+
+/// The failure of a connection that took too long to open.
+pub(super) fn connect_timeout() -> Failure {
+    Failure::new(FailureKind::ConnectTimeout, "no connection within --connect-timeout")
+}
+
+/// The failure of a connection that ended too early: before a reply, or in the middle of one.
+pub(super) fn of_broken(error: Option<&io::Error>, in_reply: bool) -> Failure {
+    let why = error.map_or_else(|| "it ended before the reply was complete".to_string(), |error| root(error));
+    broken(if in_reply { IN_REPLY } else { BEFORE_REPLY }, &why)
+}
+
+/// The failure of bytes that are no HTTP.
+pub(super) fn invalid_reply(what: &str) -> Failure {
+    Failure::new(FailureKind::InvalidReply, format!("what the server sends is not valid HTTP: {what}"))
 }
 
 /// The failure behind an error that came while the body of the reply was read.
 pub(super) fn of_body(error: &(dyn Error + 'static)) -> Failure {
-    of_connection(error, "in the middle of the reply")
+    of_connection(error, IN_REPLY)
 }
 
 /// Whether the connection was at its end before a byte of the reply had come. Where it had been used
@@ -38,13 +59,19 @@ pub(super) fn is_unanswered(error: &reqwest::Error) -> bool {
 }
 
 fn of_connection(error: &(dyn Error + 'static), when: &str) -> Failure {
-    let invalid = find_io(error).is_some_and(|io| io.kind() == io::ErrorKind::InvalidData);
+    let invalid = find_io(error)
+        .is_some_and(|io| matches!(io.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput));
     if invalid || find_hyper(error).is_some_and(hyper::Error::is_parse) {
-        let message = format!("what the server sends is not valid HTTP: {}", root(error));
-        return Failure::new(FailureKind::InvalidReply, message);
+        return invalid_reply(&root(error));
     }
-    let message = format!("the server closed the connection {when}: {}", root(error));
-    Failure::new(FailureKind::Truncated, message)
+    broken(when, &root(error))
+}
+
+const BEFORE_REPLY: &str = "before it answered";
+const IN_REPLY: &str = "in the middle of the reply";
+
+fn broken(when: &str, why: &str) -> Failure {
+    Failure::new(FailureKind::Truncated, format!("the server closed the connection {when}: {why}"))
 }
 
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

@@ -53,6 +53,7 @@ pub(super) fn records_from(batch: &RecordBatch, left_out: &[&str]) -> Result<Vec
     let (source, frames) = (text("token_source")?, int64("frames")?);
     let (bytes_in, bytes_out) = (int64("bytes_in")?, int64("bytes_out")?);
     let (connection_reused, status) = (flag("connection_reused")?, int32("status")?);
+    let stale = int64("stale_connections")?;
     let (error_kind, error) = (text("error_kind")?, text("error")?);
     let finish_reason = text_if_read("finish_reason")?;
     let labels = read("labels").then(|| column::<MapArray>(batch, "labels")).transpose()?;
@@ -120,6 +121,7 @@ pub(super) fn records_from(batch: &RecordBatch, left_out: &[&str]) -> Result<Vec
             bytes_in: count("bytes_in", bytes_in.value(row))?,
             bytes_out: count("bytes_out", bytes_out.value(row))?,
             connection_reused: get(connection_reused, row),
+            stale_connections: count("stale_connections", stale.value(row))?,
             status,
             failure,
             finish_reason: owned(finish_reason, row),

@@ -141,6 +141,7 @@ fn cells(record: &RequestRecord) -> [Cell<'_>; COLUMNS.len()] {
         Cell::count(record.bytes_in),
         Cell::count(record.bytes_out),
         Cell::maybe(record.connection_reused, Cell::Flag),
+        Cell::count(record.stale_connections.into()),
         Cell::maybe(record.status, |status| Cell::Int(status.into())),
         Cell::Flag(record.ok()),
         Cell::maybe(record.failure.as_ref(), |failure| Cell::Text(failure.kind.name())),

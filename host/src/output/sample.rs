@@ -48,6 +48,7 @@ pub(super) fn end(ms: f64) -> StageEnd {
         health: ClientHealth {
             dispatch_lag: lag,
             loop_lag: lag,
+            stamp_lag: None,
             cpu_percent: Some(ms),
             worker_cpu_percent: None,
             starved: 3,
@@ -91,6 +92,7 @@ pub(super) fn success(index: u64, frames: usize) -> RequestRecord {
         bytes_in: 20_000,
         bytes_out: 4_000,
         connection_reused: Some(true),
+        stale_connections: 1,
         status: Some(200),
     };
     let tokens = TokenCounts {
@@ -123,12 +125,12 @@ fn any_wire() -> impl Strategy<Value = Wire> {
         prop_oneof![Just(Framing::Sse), Just(Framing::Ndjson), Just(Framing::Raw), Just(Framing::Whole)];
     let times = (moment(), option::of(moment()), option::of(moment()), moment());
     let sizes = (any::<u32>(), 0..u64::MAX / 2, 0..u64::MAX / 2);
-    (times, framing, sizes, any::<Option<bool>>(), any::<Option<u16>>()).prop_map(
+    (times, framing, sizes, any::<(Option<bool>, u32)>(), any::<Option<u16>>()).prop_map(
         |(
             (due, sent, first_byte, closed),
             framing,
             (frames, bytes_in, bytes_out),
-            connection_reused,
+            (connection_reused, stale_connections),
             status,
         )| Wire {
             due,
@@ -140,6 +142,7 @@ fn any_wire() -> impl Strategy<Value = Wire> {
             bytes_in,
             bytes_out,
             connection_reused,
+            stale_connections,
             status,
         },
     )

@@ -122,7 +122,7 @@ use Kind::{Double, Doubles, Flag, Int32, Int32s, Int64, Int64s, Labels, Text};
 const MOMENT: &str = "ns since run start";
 
 /// The columns, in their order in the file.
-pub const COLUMNS: [Column; 47] = [
+pub const COLUMNS: [Column; 48] = [
     always("run_id", Text, "", "the run"),
     always("stage", Text, "", "the stage's name, which is its folder's"),
     always("request_id", Text, "", "unique within the run; sent as the `X-Request-ID` header"),
@@ -217,6 +217,12 @@ pub const COLUMNS: [Column; 47] = [
     always("bytes_in", Int64, "bytes", "the reply's body"),
     always("bytes_out", Int64, "bytes", "the request's body"),
     maybe("connection_reused", Flag, "", "whether the connection had been used before"),
+    always(
+        "stale_connections",
+        Int64,
+        "count",
+        "kept connections on which the server had hung up before the request went out on this one",
+    ),
     maybe("status", Int32, "HTTP status", "the reply's status"),
     always("ok", Flag, "", "whether the request succeeded"),
     maybe(

@@ -84,6 +84,9 @@ pub fn health(health: &ClientHealth) -> String {
     let mut text = format!("Client health: {}\n", health.verdict);
     text += &lag("dispatch lag", health.dispatch_lag);
     text += &lag("event-loop lag", health.loop_lag);
+    if health.stamp_lag.is_some() {
+        text += &lag("reads after the kernel's stamp", health.stamp_lag);
+    }
     text += &format!(
         "  CPU: {} % of a core, busiest worker {} %\n",
         percent(health.cpu_percent),

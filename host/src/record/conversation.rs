@@ -125,6 +125,7 @@ mod tests {
             bytes_in: 0,
             bytes_out: 0,
             connection_reused: None,
+            stale_connections: 0,
             status: Some(200),
         };
         let frame = |at| TokenFrame { at: Nanos::from_s(at), tokens: None, answer: true };

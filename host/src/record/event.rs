@@ -82,6 +82,10 @@ pub struct ClientHealth {
     pub dispatch_lag: Option<LagSummary>,
     /// How late the workers' event loops ran a timer: the delay that any read may have seen.
     pub loop_lag: Option<LagSummary>,
+    /// How much later than the kernel's stamp of a packet its read returned, over all reads of
+    /// `--clock kernel`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stamp_lag: Option<LagSummary>,
     /// CPU used by the whole process over the stage, in percent of one core.
     pub cpu_percent: Option<f64>,
     /// CPU used by the busiest worker thread over the stage, in percent of one core.

@@ -81,6 +81,8 @@ pub struct Wire {
     pub bytes_out: u64,
     /// Whether the connection had been used before.
     pub connection_reused: Option<bool>,
+    /// Kept connections on which the server had hung up before the request went out on this one.
+    pub stale_connections: u32,
     /// The HTTP status.
     pub status: Option<u16>,
 }
@@ -137,6 +139,8 @@ pub struct RequestRecord {
     pub bytes_out: u64,
     /// Whether the connection had been used before.
     pub connection_reused: Option<bool>,
+    /// Kept connections on which the server had hung up before the request went out on this one.
+    pub stale_connections: u32,
     /// The HTTP status.
     pub status: Option<u16>,
     /// What went wrong; `None` for a success.
@@ -209,6 +213,7 @@ impl RequestRecord {
             bytes_in: wire.bytes_in,
             bytes_out: wire.bytes_out,
             connection_reused: wire.connection_reused,
+            stale_connections: wire.stale_connections,
             status: wire.status,
             failure: meaning.failure,
             finish_reason: meaning.finish_reason,

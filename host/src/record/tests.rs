@@ -31,6 +31,7 @@ fn wire(framing: Framing) -> Wire {
         bytes_in: 1,
         bytes_out: 1,
         connection_reused: None,
+        stale_connections: 0,
         status: Some(200),
     }
 }

@@ -66,6 +66,7 @@ fn record(latency_ms: f64, failed: bool) -> crate::record::RequestRecord {
         bytes_in: 1,
         bytes_out: 1,
         connection_reused: None,
+        stale_connections: 0,
         status: Some(200),
     };
     let failure = failed.then(|| Failure::new(FailureKind::Truncated, "cut"));

@@ -51,6 +51,9 @@ class Arguments(Settings):
     """Longest wait between two reads of a reply, in seconds [default: none]"""
     total_timeout: float | None = None
     """Longest time for one request, in seconds [default: 21600]"""
+    clock: Literal["read", "kernel"] | None = None
+    """What stamps the bytes of a reply: read, when they were read from the socket; kernel, when the system
+    had received them, for http:// without a proxy [default: "read"]"""
     no_test_connection: bool | None = None
     """Do not try one request before the run"""
     parallel: int | Sequence[int] | None = None
@@ -189,6 +192,9 @@ class Arguments(Settings):
     take ten times as long [default: 1]"""
     plugin_memory: int | None = None
     """Most memory for one instance of a plugin, in MiB [default: 256]"""
+    plugin_allow: Text | Sequence[Text] | None = None
+    """Let plugins use what all of them are refused: a folder to read (dir=PATH) or to write (dir=PATH:rw),
+    an environment variable (env=NAME), a server (net=HOST or net=HOST:PORT)"""
     outputs_dir: Text | None = None
     """Folder that runs are collected in [default: "outputs"]"""
     no_timestamp: bool | None = None

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 
 use crate::config::{Arrival, DataSource};
+use crate::http::ReadClock;
 use crate::plugin::Grant;
 use crate::record::GoodputTarget;
 use crate::tune::SlaVariable;
@@ -72,6 +73,17 @@ pub struct PerfArgs {
         help_heading = "Connection"
     )]
     total_timeout: f64,
+    /// What stamps the bytes of a reply: read, when they were read from the socket; kernel, when the
+    /// system had received them, for http:// without a proxy
+    #[arg(
+        long,
+        value_enum,
+        value_name = "CLOCK",
+        default_value = "read",
+        hide_possible_values = true,
+        help_heading = "Connection"
+    )]
+    clock: ReadClock,
     /// Do not try one request before the run
     #[arg(long, help_heading = "Connection")]
     no_test_connection: bool,

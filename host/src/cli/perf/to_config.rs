@@ -54,6 +54,7 @@ impl PerfArgs {
                 connect_timeout_s: self.connect_timeout,
                 read_timeout_s: self.read_timeout,
                 total_timeout_s: self.total_timeout,
+                clock: self.clock,
                 test_connection: !self.no_test_connection,
             },
             prompt: PromptConfig {

@@ -1,4 +1,4 @@
-//! The transport over reqwest.
+//! Exchanges over reqwest: TLS, proxies, and all that a library knows better.
 //!
 //! Between two stamps there is nothing but a copy of the bytes that came: no parsing, no counting,
 //! no lock. Bytes are copied out at once, since a slice of the library's buffer would keep the
@@ -6,88 +6,31 @@
 
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::future::Future;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Once;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use http_body::Body as _;
 use hyper_util::client::legacy::connect::HttpInfo;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use tokio::time::{Instant, Sleep};
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
-use super::failure;
+use super::spec::{HttpSpec, TransportError, header_map};
 use super::stamped::{SentStamp, StampedBody};
+use super::watch::Watch;
+use super::{effective_framing, failure, too_large};
 use crate::clock::Clock;
-use crate::contract::{
-    AbortSignal, Ending, ExchangeFuture, Failure, FailureKind, Framing, HttpRequest, Mark, Timeline,
-    Transport,
-};
-
-/// How requests are carried.
-#[derive(Debug, Clone)]
-pub struct HttpSpec {
-    /// The most time to open a connection.
-    pub connect_timeout: Option<Duration>,
-    /// The most time between two reads of a reply, and before its first.
-    pub read_timeout: Option<Duration>,
-    /// The most time for a whole exchange.
-    pub total_timeout: Option<Duration>,
-    /// The run's headers, secrets among them. They win over those of the API and of the dataset.
-    pub headers: Vec<(String, String)>,
-    /// The largest body of a reply that is read, in bytes.
-    pub max_reply_bytes: usize,
-    /// Whether there may be `https://` on the way. The system's certificates, some hundred files, are
-    /// read only then.
-    pub tls: bool,
-}
-
-impl HttpSpec {
-    /// Whether TLS may be needed to reach `url`: for itself, or for a proxy that the environment names.
-    pub fn needs_tls(url: &str) -> bool {
-        let secure = |url: &str| !url.trim_start().to_ascii_lowercase().starts_with("http://");
-        let proxies = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
-        secure(url) || proxies.iter().filter_map(|name| std::env::var(name).ok()).any(|proxy| secure(&proxy))
-    }
-}
-
-impl Default for HttpSpec {
-    fn default() -> HttpSpec {
-        HttpSpec {
-            connect_timeout: None,
-            read_timeout: None,
-            total_timeout: None,
-            headers: Vec::new(),
-            max_reply_bytes: 256 << 20,
-            tls: true,
-        }
-    }
-}
-
-/// Why a transport could not be made.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum TransportError {
-    /// A header is not one.
-    #[error("the header \"{name}\" is not valid HTTP; correct its name or its value")]
-    Header {
-        /// The header's name; its value may be a secret.
-        name: String,
-    },
-    /// The HTTP library refused.
-    #[error("the HTTP client cannot be set up: {0}; check the proxy variables and the system's certificates")]
-    Setup(String),
-}
+use crate::contract::{AbortSignal, Ending, Failure, FailureKind, HttpRequest, Mark, Timeline};
 
 /// How many connections that were closed a moment ago a request may meet before it fails. The pool
 /// takes out those that it knows of; only one that was just used can still be in it.
 const MOST_CLOSED: usize = 8;
 
-/// A [`Transport`] with a pool of connections of its own.
+/// Connections that reqwest opens, keeps and speaks over.
 #[derive(Debug)]
-pub struct HttpTransport {
+pub(super) struct Library {
     client: reqwest::Client,
     clock: Clock,
     headers: HeaderMap,
@@ -98,9 +41,9 @@ pub struct HttpTransport {
     seen: RefCell<HashSet<SocketAddr>>,
 }
 
-impl HttpTransport {
-    /// A transport as `spec` describes it, stamping with `clock`.
-    pub fn new(spec: &HttpSpec, clock: Clock) -> Result<HttpTransport, TransportError> {
+impl Library {
+    /// Connections as `spec` describes them, stamping with `clock`.
+    pub(super) fn new(spec: &HttpSpec, clock: Clock) -> Result<Library, TransportError> {
         static CRYPTO: Once = Once::new();
         CRYPTO.call_once(|| {
             // An error says that a provider is installed already, which is as good.
@@ -121,7 +64,7 @@ impl HttpTransport {
         }
         let client =
             builder.build().map_err(|error| TransportError::Setup(error.without_url().to_string()))?;
-        Ok(HttpTransport {
+        Ok(Library {
             client,
             clock,
             headers: header_map(&spec.headers)?,
@@ -149,7 +92,7 @@ impl HttpTransport {
         Ok((out, sent))
     }
 
-    async fn run(&self, request: HttpRequest, abort: AbortSignal) -> Timeline {
+    pub(super) async fn run(&self, request: &HttpRequest, abort: AbortSignal) -> Timeline {
         let framing = request.framing;
         let handed = self.clock.now();
         let mut watch = Watch::new(abort, self.total_timeout, self.read_timeout);
@@ -157,7 +100,7 @@ impl HttpTransport {
         // A connection that was used before may turn out to be closed; then another one is taken.
         let mut tries_left = self.seen.borrow().len().min(MOST_CLOSED);
         let (head, sent) = loop {
-            let (built, sent) = match self.build(&request) {
+            let (built, sent) = match self.build(request) {
                 Ok(built) => built,
                 Err(failure) => return Timeline::unsent(handed, failure),
             };
@@ -226,93 +169,9 @@ impl HttpTransport {
             timeline.body.extend_from_slice(&data);
             timeline.marks.push(Mark { at, end: timeline.body.len() });
             if timeline.body.len() > self.max_reply_bytes {
-                let limit = self.max_reply_bytes;
-                let message =
-                    format!("the reply is larger than {limit} bytes, which is the most that is read");
-                return Ending::Failed(Failure::new(FailureKind::TooLarge, message));
+                return Ending::Failed(too_large(self.max_reply_bytes));
             }
             watch.note_read();
         }
     }
-}
-
-impl Transport for HttpTransport {
-    fn exchange<'a>(&'a self, request: HttpRequest, abort: AbortSignal) -> ExchangeFuture<'a> {
-        Box::pin(self.run(request, abort))
-    }
-}
-
-/// Everything that can end an exchange from outside. It is polled only when there is nothing to
-/// read, and its timers are moved only when they fire.
-struct Watch {
-    aborted: Pin<Box<dyn Future<Output = ()>>>,
-    total: Option<Pin<Box<Sleep>>>,
-    read: Option<(Duration, Pin<Box<Sleep>>)>,
-    last_read: Instant,
-}
-
-impl Watch {
-    fn new(mut abort: AbortSignal, total: Option<Duration>, read: Option<Duration>) -> Watch {
-        let aborted = async move {
-            // An error says that nobody is left who could abort.
-            if abort.wait_for(|&abort| abort).await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
-        Watch {
-            aborted: Box::pin(aborted),
-            total: total.map(|limit| Box::pin(tokio::time::sleep(limit))),
-            read: read.map(|limit| (limit, Box::pin(tokio::time::sleep(limit)))),
-            last_read: Instant::now(),
-        }
-    }
-
-    fn note_read(&mut self) {
-        if self.read.is_some() {
-            self.last_read = Instant::now();
-        }
-    }
-
-    fn poll_failure(&mut self, cx: &mut Context<'_>) -> Poll<Failure> {
-        let failed = |kind, message: &str| Poll::Ready(Failure::new(kind, message));
-        if self.aborted.as_mut().poll(cx).is_ready() {
-            return failed(FailureKind::Interrupted, "the run was stopped before the reply was complete");
-        }
-        if let Some(total) = &mut self.total
-            && total.as_mut().poll(cx).is_ready()
-        {
-            return failed(FailureKind::TotalTimeout, "not finished within --total-timeout");
-        }
-        if let Some((limit, sleep)) = &mut self.read {
-            while sleep.as_mut().poll(cx).is_ready() {
-                let due = self.last_read + *limit;
-                if Instant::now() >= due {
-                    return failed(FailureKind::ReadTimeout, "nothing to read for --read-timeout");
-                }
-                sleep.as_mut().reset(due);
-            }
-        }
-        Poll::Pending
-    }
-}
-
-/// A stream was asked for, and the server may still answer with one document: an error, or a whole
-/// reply because it does not stream.
-fn effective_framing(asked: Framing, status: Option<u16>, content_type: Option<&str>) -> Framing {
-    let success = status.is_some_and(|status| (200..300).contains(&status));
-    let one_document =
-        content_type.is_some_and(|t| t.starts_with("application/json")) && asked == Framing::Sse;
-    if success && !one_document { asked } else { Framing::Whole }
-}
-
-fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, TransportError> {
-    let mut map = HeaderMap::with_capacity(headers.len());
-    for (name, value) in headers {
-        let bad = || TransportError::Header { name: name.clone() };
-        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
-        let mut value = HeaderValue::from_str(value).map_err(|_| bad())?;
-        value.set_sensitive(true);
-        map.insert(header, value);
-    }
-    Ok(map)
 }
