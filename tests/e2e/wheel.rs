@@ -50,6 +50,16 @@ fn the_wheel_gives_a_command_and_a_module() {
 }
 
 #[test]
+fn each_visualizer_shows_a_run_and_none_costs_one() {
+    let python = environment("tests/python/requirements-visualizers.txt", "visualizer-venv");
+    let server = sim(SimSpec::default());
+    let mut tests = Command::new(python);
+    tests.current_dir(Path::new("/")).arg(root().join("tests/python/test_visualizers.py"));
+    let said = run(tests.env("SIM_URL", chat(&server.url())));
+    assert!(said.contains("Ran 6 tests") && said.contains("OK"), "{said}");
+}
+
+#[test]
 fn what_is_derived_from_the_flags_is_up_to_date() {
     run(Command::new("python3").current_dir(root()).args(["python/generate.py", "--check", TICKRATE]));
 }

@@ -11,6 +11,7 @@ mod replay;
 mod signals;
 mod stages;
 mod stored;
+mod visualize;
 
 pub use dry_run::dry_run;
 pub use exit::{AppError, Exit};

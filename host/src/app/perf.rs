@@ -10,7 +10,7 @@ use serde_json::json;
 use super::exit::{AppError, Exit};
 use super::parts::Parts;
 use super::stages::Stages;
-use super::{connection, folder, parts, replay, signals};
+use super::{connection, folder, parts, replay, signals, visualize};
 use crate::api::{self, EndpointSpec};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -22,6 +22,7 @@ use crate::output::parquet::ParquetOutput;
 use crate::output::progress::Progress;
 use crate::output::summary::{self, Summary};
 use crate::output::table::BasicInformation;
+use crate::output::visualizer::Visualizer;
 use crate::output::{FanOut, Output, recover};
 use crate::record::{Event, RunHeader, StageEnd, StageHeader};
 
@@ -50,6 +51,7 @@ pub fn perf(mut config: Config) -> Result<Exit, AppError> {
     if let Some(note) = replay::fit(&mut config, parts.dataset.as_ref())? {
         console.print(&format!("note: {note}"));
     }
+    let visualizer = visualize::start(&config)?;
     let abandoned = recover::find_journals(&config.output.outputs_dir);
     let folder = folder::create(&config, clock.started_at())?;
     console.log_to(&folder.join("benchmark.log")).map_err(|error| AppError::usage(error.to_string()))?;
@@ -65,7 +67,7 @@ pub fn perf(mut config: Config) -> Result<Exit, AppError> {
     if config.connection.test_connection && !config.model.is_empty() {
         connection::test(&config, parts.test_api.as_ref(), &http, clock, &stop, &console)?;
     }
-    Run { config, clock, console, folder, http, stop }.all_stages(parts)
+    Run { config, clock, console, folder, http, stop, visualizer }.all_stages(parts)
 }
 
 struct Run {
@@ -75,10 +77,11 @@ struct Run {
     folder: PathBuf,
     http: HttpSpec,
     stop: StopSignal,
+    visualizer: Option<Visualizer>,
 }
 
 impl Run {
-    fn all_stages(self, mut parts: Parts) -> Result<Exit, AppError> {
+    fn all_stages(mut self, mut parts: Parts) -> Result<Exit, AppError> {
         let mut stages = Stages::new(&self.config, &self.folder);
         let header = Arc::new(self.header(&parts));
         self.write_run_file(&header, &[])?;
@@ -130,6 +133,9 @@ impl Run {
         drop(events);
         let fallen = outputs.finish();
         let rewritten = self.write_run_file(&header, &ended).and_then(|()| self.tell_findings(&stages));
+        if let Some(problem) = self.visualizer.take().and_then(|shown| shown.finish(&self.folder)) {
+            self.console.print(&problem);
+        }
         self.say_where(&ended);
 
         if let Some(error) = failure {
@@ -186,11 +192,19 @@ impl Run {
         };
         let output = &self.config.output;
         // The records come first: they have to be safe before anything is said about them.
-        vec![
+        let mut outputs: Vec<Box<dyn Output>> = vec![
             Box::new(ParquetOutput::new()),
             Box::new(Progress::new(self.console.clone(), output.debug, output.log_every_n_query)),
             Box::new(Summary::new(self.console.clone(), self.folder.clone(), basic)),
-        ]
+        ];
+        // It reads the files of a stage, and so comes after those who write them.
+        if let Some(visualizer) = &self.visualizer {
+            let model =
+                self.folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
+            let name = output.name.clone().unwrap_or(model);
+            outputs.push(Box::new(visualizer.output(&name, &self.folder)));
+        }
+        outputs
     }
 
     fn stage_spec(&self, run_id: &str, stage: &Arc<StageHeader>) -> StageSpec {

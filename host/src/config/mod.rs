@@ -2,6 +2,7 @@
 
 mod load;
 mod secret;
+mod visualizer;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -17,6 +18,7 @@ use crate::tune::SlaSpec;
 
 pub use load::{Arrival, LoadConfig, RateChange, StageLoad, Warmup};
 pub use secret::{Header, redact_url, secret_texts};
+pub use visualizer::{VisualizerConfig, VisualizerKind};
 
 /// Something wrong with a configuration: which flag, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,6 +161,9 @@ pub struct OutputConfig {
     pub log_every_n_query: u64,
     /// Whether each request is printed.
     pub debug: bool,
+    /// Where the run is shown besides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub visualizer: Option<VisualizerConfig>,
 }
 
 /// A whole run.
@@ -278,6 +283,7 @@ impl Config {
             _ => None,
         });
         secrets.extend(granted);
+        secrets.extend(self.output.visualizer.iter().flat_map(VisualizerConfig::secrets));
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         secrets
     }

@@ -16,6 +16,7 @@ pub mod stored;
 mod suggestions;
 pub mod summary;
 pub mod table;
+pub mod visualizer;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};

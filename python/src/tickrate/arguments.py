@@ -201,6 +201,18 @@ class Arguments(Settings):
     """Write to OUTPUTS_DIR/NAME, without a folder named for the time"""
     name: Text | None = None
     """Name of the run [default: the model's]"""
+    visualizer: Literal["wandb", "swanlab", "clearml", "mlflow"] | None = None
+    """Show the run in wandb, swanlab, clearml or mlflow as well, through its own Python SDK"""
+    visualizer_python: Text | None = None
+    """Python that has tickrate's package and the SDK [default: the one beside tickrate, else python3]"""
+    visualizer_timeout: int | None = None
+    """How long it may take to start, and to finish after the run, in seconds [default: 120]"""
+    wandb_api_key: Text | None = None
+    """Key of wandb, shown nowhere; implies --visualizer wandb [default: as wandb finds it]"""
+    swanlab_api_key: Text | None = None
+    """Key of swanlab, or local for a run on this machine; implies --visualizer swanlab"""
+    swanlab_host: Text | None = None
+    """Address of a swanlab of your own"""
     save_text: bool | None = None
     """Keep prompts and outputs in the records"""
     log_every_n_query: int | None = None

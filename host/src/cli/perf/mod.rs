@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod tests;
 mod to_config;
+mod visualize;
 
 use std::path::PathBuf;
 
@@ -349,6 +350,8 @@ pub struct PerfArgs {
     /// Name of the run [default: the model's]
     #[arg(long, value_name = "NAME", help_heading = "Output")]
     name: Option<String>,
+    #[command(flatten)]
+    visualize: visualize::VisualizeArgs,
     /// Keep prompts and outputs in the records
     #[arg(long, help_heading = "Output")]
     save_text: bool,

@@ -104,6 +104,7 @@ impl PerfArgs {
                 save_text: self.save_text,
                 log_every_n_query: self.log_every_n_query,
                 debug: self.debug,
+                visualizer: self.visualize.config(),
             },
         };
         problems.extend(config.validate());
