@@ -202,7 +202,8 @@ class Stage:
     def to_pandas(self) -> pandas.DataFrame:
         """The records as a pandas frame. Needs pandas and pyarrow."""
         _module("pandas")
-        return self.to_arrow().to_pandas()
+        frame: pandas.DataFrame = self.to_arrow().to_pandas()
+        return frame
 
     def to_polars(self) -> polars.DataFrame:
         """The records as a Polars frame. Needs polars."""
@@ -264,7 +265,8 @@ class Run(Mapping[str, Stage]):
     def to_pandas(self) -> pandas.DataFrame:
         """The records of all stages as a pandas frame. Needs pandas and pyarrow."""
         _module("pandas")
-        return self.to_arrow().to_pandas()
+        frame: pandas.DataFrame = self.to_arrow().to_pandas()
+        return frame
 
     def to_polars(self) -> polars.DataFrame:
         """The records of all stages as a Polars frame. Needs polars."""
