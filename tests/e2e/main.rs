@@ -5,6 +5,7 @@ mod config;
 mod conversations;
 mod datasets;
 mod docs;
+mod fetched;
 mod flags;
 mod folders;
 mod grants;

@@ -168,7 +168,7 @@ impl<'a> Opener<'a> {
     fn component(&self, flag: &str, name: &str) -> Result<Option<Plugin>, AppError> {
         match &self.runtime {
             Some(runtime) if is_component(name) => {
-                Plugin::open(runtime, Path::new(name)).map(Some).map_err(|error| at(flag, error))
+                Plugin::find(runtime, name).map(Some).map_err(|error| at(flag, error))
             }
             _ => Ok(None),
         }

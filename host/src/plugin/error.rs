@@ -103,6 +103,9 @@ pub enum PluginError {
     /// A call failed.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// It could not be fetched.
+    #[error(transparent)]
+    Fetch(#[from] super::FetchError),
     /// Something that is granted to plugins is not there.
     #[error("--plugin-allow: {0}")]
     Grant(String),

@@ -7,6 +7,7 @@ mod cache;
 pub mod check;
 mod compiled;
 mod error;
+mod fetch;
 mod files;
 mod grants;
 pub mod inspect;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 use wasmtime::component::InstancePre;
 
 pub use error::{CallError, PluginError};
+pub use fetch::FetchError;
 pub use grants::{Grant, GrantError};
 pub use limits::LimitsSpec;
 pub use runtime::Runtime;
@@ -127,6 +129,23 @@ impl Plugin {
     /// what does not fit, or cannot say who it is within its limits.
     pub fn open(runtime: &Runtime, path: &Path) -> Result<Plugin, PluginError> {
         probe::open(runtime, path)
+    }
+
+    /// The plugin that `reference` names: a file, an `https://` URL with `#sha256=` and the SHA-256 of
+    /// the component, or `oci://REGISTRY/NAME:TAG`. What comes over the network is kept.
+    ///
+    /// # Errors
+    /// If it cannot be fetched, is not what it is pinned to, or cannot be opened.
+    pub fn find(runtime: &Runtime, reference: &str) -> Result<Plugin, PluginError> {
+        let (path, wanted) = fetch::resolve(&fetch::Reference::parse(reference)?)?;
+        let plugin = Plugin::open(runtime, &path)?;
+        match wanted {
+            Some(wanted) if wanted != plugin.sha256 => {
+                let found = plugin.sha256;
+                Err(FetchError::Pin { from: reference.to_owned(), found, wanted }.into())
+            }
+            _ => Ok(plugin),
+        }
     }
 
     /// The name it gives itself.

@@ -17,9 +17,9 @@ use crate::plugin::{Grant, LimitsSpec, Plugin, Role, Runtime, replies};
 /// The flags of `tickrate plugin inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// The component.
+    /// The component: a file, https://…#sha256=…, or oci://REGISTRY/NAME:TAG.
     #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    pub file: String,
 
     /// Print JSON.
     #[arg(long)]
@@ -29,9 +29,9 @@ pub struct InspectArgs {
 /// The flags of `tickrate plugin check` and `bench`.
 #[derive(Debug, Args)]
 pub struct TryArgs {
-    /// The component.
+    /// The component: a file, https://…#sha256=…, or oci://REGISTRY/NAME:TAG.
     #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    pub file: String,
 
     /// Print JSON.
     #[arg(long)]
@@ -117,10 +117,10 @@ impl TryArgs {
     }
 }
 
-fn open(file: &std::path::Path, limits: LimitsSpec, grants: &[Grant]) -> Result<Plugin, AppError> {
+fn open(file: &str, limits: LimitsSpec, grants: &[Grant]) -> Result<Plugin, AppError> {
     let usage = |error: crate::plugin::PluginError| AppError::usage(error.to_string());
     let runtime = Runtime::new(limits).and_then(|runtime| runtime.allowing(grants)).map_err(usage)?;
-    Plugin::open(&runtime, file).map_err(usage)
+    Plugin::find(&runtime, file).map_err(usage)
 }
 
 fn pretty(value: &Value) -> String {
