@@ -122,6 +122,10 @@ class Package(unittest.TestCase):
         said = subprocess.run([sys.executable, "-m", "mypy", "--strict", str(script)], capture_output=True, text=True, cwd=self.folder).stdout
         self.assertIn('typed.py:4: error: Argument "parallel"', said)
         self.assertIn("Found 1 error", said)
+        sources = pathlib.Path(__file__).resolve().parents[2] / "python/src/tickrate"
+        strictly = [sys.executable, "-m", "mypy", "--strict", "--ignore-missing-imports", str(sources)]
+        said = subprocess.run(strictly, capture_output=True, text=True, cwd=self.folder).stdout
+        self.assertIn("Success: no issues found", said)
 
 
 if __name__ == "__main__":

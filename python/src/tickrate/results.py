@@ -207,7 +207,8 @@ class Stage:
 
     def to_polars(self) -> polars.DataFrame:
         """The records as a Polars frame. Needs polars."""
-        return _module("polars").read_parquet(self.records, hive_partitioning=False)
+        frame: polars.DataFrame = _module("polars").read_parquet(self.records, hive_partitioning=False)
+        return frame
 
     def __repr__(self) -> str:
         summary = self.summary
@@ -270,7 +271,9 @@ class Run(Mapping[str, Stage]):
 
     def to_polars(self) -> polars.DataFrame:
         """The records of all stages as a Polars frame. Needs polars."""
-        return _module("polars").concat([stage.to_polars() for stage in self.stages], how="diagonal_relaxed")
+        frames = [stage.to_polars() for stage in self.stages]
+        frame: polars.DataFrame = _module("polars").concat(frames, how="diagonal_relaxed")
+        return frame
 
     def __repr__(self) -> str:
         return f"<Run {self.folder}: {', '.join(self)}>"
