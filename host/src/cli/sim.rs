@@ -12,8 +12,8 @@ use crate::sim::{Distribution, Fault, FaultShare, RoleFrame, Sim, SimError, SimS
 ///
 /// Answers POST /v1/chat/completions, /v1/completions, /v1/responses, /v1/embeddings, /v1/rerank,
 /// /v1/messages (Anthropic), /api/v1/services/aigc/text-generation/generation (DashScope), /api/chat
-/// (Ollama), /generate_stream and /generate (TGI), and GET /v1/models and /health, until Ctrl-C or
-/// SIGTERM.
+/// (Ollama), /generate_stream and /generate (TGI), /pebble/talk (what the example plugins speak), and
+/// GET /v1/models and /health, until Ctrl-C or SIGTERM.
 ///
 /// Times are milliseconds and are given as a number, uniform:LOW,HIGH, normal:MEAN,DEVIATION,
 /// lognormal:MEDIAN,SIGMA or exp:MEAN. A text counts one token for every four bytes of each of its

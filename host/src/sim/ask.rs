@@ -32,6 +32,8 @@ struct Body<'a> {
     query: Option<String>,
     #[serde(borrow)]
     documents: Option<Vec<&'a RawValue>>,
+    talk: Option<Vec<Saying>>,
+    limit: Option<u64>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
     max_tokens: Option<u64>,
@@ -43,6 +45,7 @@ struct Body<'a> {
     sim_fault: Option<String>,
     options: Option<Parameters>,
     parameters: Option<Parameters>,
+    settings: Option<Parameters>,
 }
 
 #[derive(Deserialize, Default)]
@@ -51,7 +54,13 @@ struct StreamOptions {
     continuous_usage_stats: Option<bool>,
 }
 
-/// Where Ollama, TGI and DashScope have what the others have in the body itself.
+/// A message of the example plugins' protocol.
+#[derive(Deserialize)]
+struct Saying {
+    says: String,
+}
+
+/// Where Ollama, TGI, DashScope and the example plugins' protocol have what the others have in the body itself.
 #[derive(Deserialize, Default)]
 struct Parameters {
     num_predict: Option<i64>,
@@ -118,7 +127,7 @@ impl Ask {
             .map_err(|error| format!("the body is not valid JSON for this endpoint ({error}): correct it"))?;
         let mut prompt = PromptTokens::new(hashed);
         let items = read_prompt(dialect, &body, &mut prompt)?;
-        let nested = body.parameters.or(body.options).unwrap_or_default();
+        let nested = body.parameters.or(body.options).or(body.settings).unwrap_or_default();
         let limit = match dialect {
             Dialect::Chat | Dialect::Completions => body.max_completion_tokens.or(body.max_tokens),
             Dialect::Responses => body.max_output_tokens,
@@ -129,6 +138,7 @@ impl Ask {
             Dialect::DashScope => nested.max_tokens,
             Dialect::Ollama => nested.num_predict.and_then(|it| u64::try_from(it).ok()),
             Dialect::Tgi => nested.max_new_tokens,
+            Dialect::Pebble => body.limit.or(nested.max_tokens),
             Dialect::Embeddings | Dialect::Rerank => None,
         };
         if limit.is_some_and(|limit| limit == 0 || limit > MOST_TOKENS) {
@@ -168,6 +178,7 @@ fn read_prompt(dialect: Dialect, body: &Body, prompt: &mut PromptTokens) -> Resu
         Dialect::Rerank if body.query.is_none() => "query",
         Dialect::Rerank => "documents",
         Dialect::Tgi => "inputs",
+        Dialect::Pebble => "talk",
     };
     let missing = || format!("the body has no \"{field}\": give one that is not empty");
     let odd = |error: serde_json::Error| {
@@ -221,6 +232,10 @@ fn read_prompt(dialect: Dialect, body: &Body, prompt: &mut PromptTokens) -> Resu
             }
         }
         Dialect::Tgi => prompt.push_text(body.inputs.as_ref().ok_or_else(missing)?),
+        Dialect::Pebble => {
+            let talk = body.talk.as_ref().filter(|list| !list.is_empty()).ok_or_else(missing)?;
+            talk.iter().for_each(|saying| prompt.push_text(&saying.says));
+        }
     }
     if prompt.count() == 0 { Err(missing()) } else { Ok(items) }
 }
@@ -312,6 +327,7 @@ mod tests {
                 0,
             ),
             (Dialect::DashScope, r#"{"input":{"prompt":"time"}}"#, 1, 0),
+            (Dialect::Pebble, r#"{"talk":[{"who":"user","says":"good time"}]}"#, 2, 0),
         ] {
             let ask =
                 Ask::read(dialect, None, body.as_bytes(), false).unwrap_or_else(|e| panic!("{body}: {e}"));
@@ -328,6 +344,7 @@ mod tests {
             (Dialect::Rerank, r#"{"documents":["a"]}"#),
             (Dialect::Rerank, r#"{"query":"a","documents":[7]}"#),
             (Dialect::DashScope, r#"{"input":"a"}"#),
+            (Dialect::Pebble, r#"{"talk":[]}"#),
         ] {
             assert!(count(dialect, body).is_err(), "{body}");
         }

@@ -5,6 +5,7 @@ mod anthropic;
 mod dashscope;
 mod ollama;
 mod openai;
+mod pebble;
 mod pooled;
 mod responses;
 mod tgi;
@@ -35,6 +36,8 @@ pub(super) enum Dialect {
     Ollama,
     /// `POST /generate_stream` and `POST /generate`.
     Tgi,
+    /// `POST /pebble/talk`, the invented protocol of the example plugins.
+    Pebble,
 }
 
 impl Dialect {
@@ -45,8 +48,8 @@ impl Dialect {
 
     /// Whether an answer may begin with reasoning.
     pub fn reasons(self) -> bool {
-        use Dialect::{Anthropic, Chat, DashScope, Ollama, Responses};
-        matches!(self, Chat | Responses | Anthropic | DashScope | Ollama)
+        use Dialect::{Anthropic, Chat, DashScope, Ollama, Pebble, Responses};
+        matches!(self, Chat | Responses | Anthropic | DashScope | Ollama | Pebble)
     }
 
     /// Whether the fault `tool_calls` makes an answer a call to a tool.
@@ -95,6 +98,7 @@ impl Dialect {
             ),
             Dialect::Ollama => ("", b"{\"error\":\"the engine stopped working\"}"),
             Dialect::Tgi => ("", b"{\"error\":\"the engine stopped working\",\"error_type\":\"generation\"}"),
+            Dialect::Pebble => ("fault", b"{\"message\":\"the engine stopped working\"}"),
         }
     }
 }
@@ -211,6 +215,7 @@ impl Writer {
             Dialect::Responses => responses::heads(facts),
             Dialect::Anthropic => anthropic::heads(facts),
             Dialect::Ollama => ollama::heads(facts),
+            Dialect::Pebble => pebble::heads(facts),
             Dialect::Embeddings | Dialect::Rerank => pooled::heads(facts),
             Dialect::DashScope | Dialect::Tgi => (String::new(), String::new()),
         };
@@ -230,6 +235,7 @@ impl Writer {
             Dialect::Chat => self.chat_role(sink, usage),
             Dialect::Responses => self.responses_opening(sink),
             Dialect::Anthropic => self.anthropic_opening(sink, usage),
+            Dialect::Pebble => self.pebble_opening(sink),
             _ => {}
         }
     }
@@ -250,6 +256,7 @@ impl Writer {
             Dialect::DashScope => self.dashscope_piece(sink, piece, oddity, usage),
             Dialect::Ollama => self.ollama_piece(sink, piece, oddity),
             Dialect::Tgi => self.tgi_piece(sink, piece, oddity, usage, finish),
+            Dialect::Pebble => self.pebble_piece(sink, piece, oddity),
             Dialect::Embeddings | Dialect::Rerank => {}
         }
     }
@@ -262,6 +269,7 @@ impl Writer {
             Dialect::Anthropic => self.anthropic_finish(sink, finish, usage),
             Dialect::DashScope => self.dashscope_finish(sink, finish, usage),
             Dialect::Ollama => self.ollama_finish(sink, finish, usage),
+            Dialect::Pebble => self.pebble_finish(sink, finish, usage),
             Dialect::Tgi | Dialect::Embeddings | Dialect::Rerank => {}
         }
     }
@@ -291,6 +299,7 @@ impl Writer {
             Dialect::DashScope => self.dashscope_whole(out, finish, usage, oddity),
             Dialect::Ollama => self.ollama_whole(out, finish, usage, oddity),
             Dialect::Tgi => self.tgi_whole(out, finish, usage, oddity),
+            Dialect::Pebble => self.pebble_whole(out, finish, usage, oddity),
             Dialect::Embeddings | Dialect::Rerank => {}
         }
     }

@@ -60,6 +60,7 @@ fn route(request: &Request) -> Route {
         "/api/chat" => post(Dialect::Ollama, None),
         "/generate_stream" => post(Dialect::Tgi, Some(true)),
         "/generate" => post(Dialect::Tgi, Some(false)),
+        "/pebble/talk" => post(Dialect::Pebble, None),
         "/v1/models" => get(Route::Models),
         "/health" => get(Route::Health),
         _ => Route::Unknown,
@@ -94,6 +95,7 @@ impl Simple {
             }
             Some(Dialect::DashScope) => json!({ "code": kind, "message": message, "request_id": "0" }),
             Some(Dialect::Tgi) => json!({ "error": message, "error_type": kind }),
+            Some(Dialect::Pebble) => json!({ "fault": message }),
             _ => json!({ "error": { "message": message, "type": kind, "param": null, "code": status } }),
         };
         Simple::json(status, body)

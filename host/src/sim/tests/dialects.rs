@@ -143,3 +143,23 @@ fn calls_to_tools_are_made_in_the_way_of_each() {
     assert_eq!(whole["content"][0]["input"]["query"], " time year");
     assert_eq!(whole["stop_reason"], "tool_use");
 }
+
+#[test]
+fn the_protocol_of_the_example_plugins_is_served() {
+    let sim = start(SimSpec { reasoning_tokens: 1, ..SimSpec::default() });
+    let talk = r#""talk":[{"who":"user","says":"good time"}],"settings":{"max_tokens":9},"limit":3"#;
+    let answer = post(&sim, "/pebble/talk", &format!(r#"{{"model":"m","stream":true,{talk}}}"#));
+    assert_eq!(names(&answer), ["open", "thought", "piece", "piece", "close"]);
+    let frames = answer.frames();
+    assert_eq!(frames[0], serde_json::json!({"model": "m"}));
+    assert_eq!(frames[1], serde_json::json!({"text": " time", "tokens": 1}));
+    let counts =
+        serde_json::json!({"reason": "length", "prompt_tokens": 2, "output_tokens": 3, "thought_tokens": 1});
+    assert_eq!(frames[4], counts);
+    let whole = post(&sim, "/pebble/talk", &format!("{{{talk}}}")).json();
+    assert_eq!((&whole["thought"], &whole["text"]), (&" time".into(), &" year good".into()));
+    assert_eq!(whole["prompt_tokens"], 2);
+    let fault = post(&sim, "/pebble/talk", &format!(r#"{{"stream":true,"sim_fault":"error_event",{talk}}}"#));
+    assert_eq!(names(&fault).last().map(String::as_str), Some("fault"));
+    assert!(post(&sim, "/pebble/talk", "{}").json()["fault"].as_str().unwrap().contains("\"talk\""));
+}
