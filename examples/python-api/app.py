@@ -1,120 +1,79 @@
 """A server's dialect as a tickrate plugin: a turn becomes a request, a reply becomes an outcome.
 
-The names in `wit_world` are those of tickrate's wit folder; componentize-py generates them, and
-`componentize-py -d wit -w api-plugin bindings .` writes them here for an editor to complete.
+`protocol.md` beside the examples says what the server speaks, `tickrate.py` is what plugins in Python share.
 """
 
-import json
-from dataclasses import dataclass
-
-from componentize_py_types import Err
-from wit_world import exports
-from wit_world.imports.types import (
-    Failure,
-    FailureKind,
-    Framing,
-    HttpRequest,
-    Outcome,
-    OutputFrame,
-    OutputKind,
-    Part_Text,
-    PluginError_InvalidConfig,
-    PluginError_Unsupported,
-    Prompt_Chat,
-    Prompt_Text,
-    Usage,
-)
-
-import dialect
-
-NAME = "python-api"
-VERSION = "0.1.0"
-
-# What `--api-args` may hold. tickrate checks the options before it calls `open`.
-OPTIONS = {
-    "type": "object",
-    "properties": {"system": {"type": "string", "description": "a system message before every chat"}},
-    "additionalProperties": False,
-}
-
-KINDS = {
-    "stream_error": FailureKind.STREAM_ERROR,
-    "invalid_reply": FailureKind.INVALID_REPLY,
-    "empty_reply": FailureKind.EMPTY_REPLY,
-    "truncated": FailureKind.TRUNCATED,
-}
+import tickrate
+from tickrate import FailureKind, Framing, OutputKind
 
 
-@dataclass
-class Run:
-    model: str
-    url: str
-    stream: bool
-    parameters: dict
-    system: str | None
+class Plugin(tickrate.Api):
+    name, version = "python-api", "0.1.0"
 
+    # What `--api-args` may hold, as a JSON Schema. tickrate checks the options before it opens the plugin.
+    options = {
+        "type": "object",
+        "properties": {"system": {"type": "string", "description": "a system message before every chat"}},
+        "additionalProperties": False,
+    }
 
-# What `open` was told. It stands here since componentize-py makes a new `Api` for every call.
-run = None
-
-
-class Info(exports.Info):
-    def name(self):
-        return NAME
-
-    def version(self):
-        return VERSION
-
-    def options_schema(self, role):
-        return json.dumps(OPTIONS)
-
-
-class Api(exports.Api):
-    def open(self, config):
+    def __init__(self, config):
         """Called once for each instance, before anything else."""
-        global run
-        try:
-            parameters = dialect.object_of(config.parameters)
-            system = dialect.object_of(config.options).get("system")
-        except ValueError as error:
-            raise Err(PluginError_InvalidConfig(str(error)))
-        run = Run(config.model, config.url, config.stream, parameters, system)
+        self.model, self.url, self.stream = config.model, config.url, config.stream
+        self.settings = tickrate.config_object(config.parameters)
+        self.system = tickrate.config_object(config.options).get("system")
 
     def shape(self, turn):
         """The request for one turn. Nothing may be kept from one call to the next."""
-        messages = [(message.role, plain(message)) for message in turn.history]
-        match turn.turn.prompt:
-            case Prompt_Text(text):
-                messages.append(("user", text))
-            case Prompt_Chat(chat):
-                messages.extend((message.role, plain(message)) for message in chat)
-            case _:
-                raise Err(PluginError_Unsupported("this API takes texts and chats; choose another dataset"))
-        body = dialect.body(run.model, run.parameters, run.stream, run.system, messages, turn.turn.max_tokens)
-        framing = Framing.SSE if run.stream else Framing.WHOLE
-        return HttpRequest("POST", run.url, [("Content-Type", "application/json")], body, framing)
+        said = tickrate.utterances(turn)
+        if self.system is not None:
+            said.insert(0, ("system", self.system))
+        body = {
+            "model": self.model,
+            "stream": self.stream,
+            "talk": [{"who": role, "says": text} for role, text in said],
+            "settings": self.settings,
+        }
+        if turn.turn.max_tokens is not None:
+            body["limit"] = turn.turn.max_tokens
+        return tickrate.post_json(self.url, body, Framing.SSE if self.stream else Framing.WHOLE)
 
     def parse(self, reply):
         """What a whole reply says. What the server did wrong is a failure in the outcome."""
-        frames = [reply.payload[frame.start : frame.end] for frame in reply.frames]
-        said = dialect.parse(frames, reply.complete, reply.framing == Framing.SSE)
-        outputs = [
-            OutputFrame(frame, OutputKind.CONTENT, len(text.encode()), None)
-            for frame, text in said["outputs"]
-        ]
-        failure = said["failure"] and Failure(KINDS[said["failure"][0]], said["failure"][1])
-        return Outcome(
-            outputs=outputs,
-            text="".join(text for _, text in said["outputs"]),
-            usage=Usage(said["usage"][0], said["usage"][1], None, None),
-            finish_reason=said["finish_reason"],
-            failure=failure or None,
-            labels=[],
-        )
+        outcome, closed = tickrate.Outcome(), False
+        for event in tickrate.events(reply):
+            data = event.object()
+            if data is None:
+                outcome.unreadable(event)
+                return outcome
+            if reply.framing == Framing.WHOLE:
+                if isinstance(data.get("fault"), str):
+                    outcome.fail(FailureKind.STREAM_ERROR, data["fault"])
+                outcome.add(event, OutputKind.REASONING, data.get("thought"))
+                outcome.add(event, OutputKind.CONTENT, data.get("text"))
+                close(outcome, data)
+            elif event.name == "thought":
+                outcome.add(event, OutputKind.REASONING, data.get("text"), data.get("tokens"))
+            elif event.name == "piece":
+                outcome.add(event, OutputKind.CONTENT, data.get("text"), data.get("tokens"))
+            elif event.name == "close":
+                closed = True
+                close(outcome, data)
+            elif event.name == "fault":
+                outcome.fail(FailureKind.STREAM_ERROR, data.get("message", ""))
+                return outcome
+        outcome.end(reply, closed)
+        return outcome
 
 
-def plain(message):
-    """The text of a message."""
-    if not all(isinstance(part, Part_Text) for part in message.content):
-        raise Err(PluginError_Unsupported("this API takes text only; choose another dataset"))
-    return "".join(part.value for part in message.content)
+def close(outcome, data):
+    """Why the server stopped, and what it counted."""
+    reason = data.get("reason")
+    outcome.finish_reason = reason if isinstance(reason, str) else None
+    outcome.usage.input_tokens = tickrate.count(data.get("prompt_tokens"))
+    outcome.usage.cached_tokens = tickrate.count(data.get("cached_tokens"))
+    outcome.usage.output_tokens = tickrate.count(data.get("output_tokens"))
+    outcome.usage.reasoning_tokens = tickrate.count(data.get("thought_tokens"))
+
+
+Info, Api = tickrate.export_api(Plugin)

@@ -24,6 +24,50 @@
 //! component of it. The plugin's name and version are those of its crate. An API implements
 //! [`Api`] and is exported with [`export_api!`]; a crate that is both uses [`export_plugin!`].
 //!
+//! What most plugins would write themselves is here: [`TurnInContext::utterances`] and
+//! [`HttpRequest::post_json`] for a request, [`Reply::events`] with [`Outcome::add`] and
+//! [`Outcome::end`] for a reply, [`host::lines`] for files, and with the feature `json` the module
+//! `json` for options and members of objects.
+//!
+//! A server that streams words, one a line, and says `END` when it is done:
+//!
+//! ```
+//! use tickrate_guest::{
+//!     Api, Framing, HttpRequest, Outcome, OutputKind, PluginError, Reply, RunConfig, TurnInContext, export_api,
+//! };
+//!
+//! struct Words {
+//!     url: String,
+//! }
+//!
+//! impl Api for Words {
+//!     fn open(config: RunConfig) -> Result<Self, PluginError> {
+//!         Ok(Words { url: config.url })
+//!     }
+//!
+//!     fn shape(&self, turn: TurnInContext) -> Result<HttpRequest, PluginError> {
+//!         let said: Vec<String> = turn.utterances()?.into_iter().map(|one| one.text).collect();
+//!         let request = HttpRequest::post_json(&self.url, said.join("\n"), Framing::Ndjson);
+//!         Ok(HttpRequest { headers: vec![("Content-Type".into(), "text/plain".into())], ..request })
+//!     }
+//!
+//!     fn parse(&self, reply: Reply) -> Result<Outcome, PluginError> {
+//!         let (mut outcome, mut closed) = (Outcome::default(), false);
+//!         for event in reply.events() {
+//!             match std::str::from_utf8(event.data()) {
+//!                 Ok("END") => closed = true,
+//!                 Ok(word) => outcome.add(&event, OutputKind::Content, word, Some(1)),
+//!                 Err(_) => outcome.unreadable(&event),
+//!             }
+//!         }
+//!         outcome.end(&reply, closed);
+//!         Ok(outcome)
+//!     }
+//! }
+//!
+//! export_api!(Words);
+//! ```
+//!
 //! A plugin runs in a sandbox: no network, no environment, no files but the dataset's. What it
 //! can ask of tickrate is in [`host`]. `docs/plugins.md` has the limits.
 #![deny(missing_docs)]
@@ -32,7 +76,12 @@
 #[allow(missing_docs)]
 pub mod bindings;
 mod build;
+mod chat;
 mod export;
+mod files;
+#[cfg(feature = "json")]
+pub mod json;
+mod stream;
 
 pub use bindings::imports::tickrate::plugin::types::Conversation;
 pub use bindings::imports::tickrate::plugin::types::Failure;
@@ -53,8 +102,11 @@ pub use bindings::imports::tickrate::plugin::types::RunConfig;
 pub use bindings::imports::tickrate::plugin::types::Turn;
 pub use bindings::imports::tickrate::plugin::types::TurnInContext;
 pub use bindings::imports::tickrate::plugin::types::Usage;
+pub use chat::Utterance;
 #[doc(hidden)]
 pub use export::Slot;
+pub use files::lines_of;
+pub use stream::Event;
 
 pub mod host {
     //! What tickrate offers to a plugin.
@@ -67,6 +119,7 @@ pub mod host {
     pub use crate::bindings::imports::tickrate::plugin::host::log;
     pub use crate::bindings::imports::tickrate::plugin::host::random;
     pub use crate::bindings::imports::tickrate::plugin::host::read;
+    pub use crate::files::{content, lines};
 }
 
 /// The dialect of a server: how a turn becomes a request, and what a reply means.

@@ -1,23 +1,30 @@
 //! A server's dialect as a tickrate plugin: a turn becomes a request, a reply becomes an outcome.
+//! `protocol.md` beside the examples says what the server speaks.
 
-mod dialect;
-
-use dialect::Object;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tickrate_guest::json::{self, Object};
 use tickrate_guest::{
-    Api, Failure, Framing, HttpRequest, Message, Outcome, OutputKind, Part, PluginError, Prompt, Reply,
-    RunConfig, TurnInContext, Usage, export_api,
+    Api, FailureKind, Framing, HttpRequest, Outcome, OutputKind, PluginError, Reply, RunConfig, TurnInContext,
+    Utterance, export_api,
 };
+
+/// What `--api-args` may hold.
+#[derive(Deserialize)]
+struct Options {
+    system: Option<String>,
+}
 
 struct Plugin {
     model: String,
     url: String,
     stream: bool,
-    parameters: Object,
-    system: Option<String>,
+    settings: Object,
+    options: Options,
 }
 
 impl Api for Plugin {
-    /// What `--api-args` may hold. tickrate checks the options before it calls `open`.
+    /// The options as a JSON Schema. tickrate checks them before it calls `open`.
     fn options_schema() -> &'static str {
         r#"{
             "type": "object",
@@ -28,75 +35,138 @@ impl Api for Plugin {
 
     /// Called once for each instance, before anything else.
     fn open(config: RunConfig) -> Result<Self, PluginError> {
-        let object = |text: &str| dialect::object(text.as_bytes()).map_err(PluginError::InvalidConfig);
-        let system = object(&config.options)?.get("system").and_then(|text| text.as_str()).map(str::to_owned);
         Ok(Plugin {
-            parameters: object(&config.parameters)?,
+            settings: config.parameter_object()?,
+            options: config.typed_options()?,
             model: config.model,
             url: config.url,
             stream: config.stream,
-            system,
         })
     }
 
     /// The request for one turn. Nothing may be kept from one call to the next.
     fn shape(&self, turn: TurnInContext) -> Result<HttpRequest, PluginError> {
-        let mut messages = turn.history.iter().map(plain).collect::<Result<Vec<_>, _>>()?;
-        match turn.turn.prompt {
-            Prompt::Text(text) => messages.push(("user".into(), text)),
-            Prompt::Chat(chat) => {
-                for message in &chat {
-                    messages.push(plain(message)?);
-                }
-            }
-            Prompt::Tokens(_) | Prompt::Body(_) => {
-                let text = "this API takes texts and chats; choose another dataset";
-                return Err(PluginError::Unsupported(text.into()));
-            }
+        let mut said = turn.utterances()?;
+        if let Some(system) = &self.options.system {
+            said.insert(0, Utterance { role: "system".into(), text: system.clone() });
         }
-        if let Some(system) = &self.system {
-            messages.insert(0, ("system".into(), system.clone()));
+        let talk: Value = said.iter().map(|one| json!({ "who": one.role, "says": one.text })).collect();
+        let mut body = json!({
+            "model": self.model,
+            "stream": self.stream,
+            "talk": talk,
+            "settings": self.settings,
+        });
+        if let Some(limit) = turn.turn.max_tokens {
+            body["limit"] = limit.into();
         }
-        let limit = turn.turn.max_tokens;
-        Ok(HttpRequest {
-            method: "POST".into(),
-            url: self.url.clone(),
-            headers: vec![("Content-Type".into(), "application/json".into())],
-            body: dialect::body(&self.model, &self.parameters, self.stream, &messages, limit),
-            framing: if self.stream { Framing::Sse } else { Framing::Whole },
-        })
+        let framing = if self.stream { Framing::Sse } else { Framing::Whole };
+        Ok(HttpRequest::post_json(&self.url, body.to_string(), framing))
     }
 
     /// What a whole reply says. What the server did wrong is a failure in the outcome.
     fn parse(&self, reply: Reply) -> Result<Outcome, PluginError> {
-        let frames: Vec<&[u8]> = reply.frames.iter().map(|frame| reply.data(frame)).collect();
-        let said = dialect::parse(&frames, reply.complete, reply.framing == Framing::Sse);
-        let mut outcome = Outcome {
-            usage: Usage { input_tokens: said.usage.0, output_tokens: said.usage.1, ..Usage::default() },
-            finish_reason: said.finish_reason,
-            failure: said.failure.map(|(kind, text)| Failure::new(kind, text)),
-            ..Outcome::default()
-        };
-        for (frame, text) in &said.outputs {
-            outcome.push(*frame, OutputKind::Content, text);
-        }
-        Ok(outcome)
+        Ok(outcome(&reply))
     }
 }
 
-/// The role and the text of a message.
-fn plain(message: &Message) -> Result<(String, String), PluginError> {
-    let mut text = String::new();
-    for part in &message.content {
-        match part {
-            Part::Text(piece) => text.push_str(piece),
-            _ => {
-                let text = "this API takes text only; choose another dataset";
-                return Err(PluginError::Unsupported(text.into()));
+fn outcome(reply: &Reply) -> Outcome {
+    let (mut outcome, mut closed) = (Outcome::default(), false);
+    for event in reply.events() {
+        let Some(object) = event.object() else {
+            outcome.unreadable(&event);
+            return outcome;
+        };
+        match event.name() {
+            _ if !reply.is_streamed() => {
+                if let Some(Value::String(fault)) = object.get("fault") {
+                    outcome.fail(FailureKind::StreamError, fault);
+                }
+                outcome.add(&event, OutputKind::Reasoning, json::text(&object, "thought"), None);
+                outcome.add(&event, OutputKind::Content, json::text(&object, "text"), None);
+                close(&mut outcome, &object);
             }
+            "thought" => outcome.add_member(&event, OutputKind::Reasoning, &object, "text", "tokens"),
+            "piece" => outcome.add_member(&event, OutputKind::Content, &object, "text", "tokens"),
+            "close" => {
+                closed = true;
+                close(&mut outcome, &object);
+            }
+            "fault" => {
+                outcome.fail(FailureKind::StreamError, json::text(&object, "message"));
+                return outcome;
+            }
+            _ => {} // "open", and what may come with a later version
         }
     }
-    Ok((message.role.clone(), text))
+    outcome.end(reply, closed);
+    outcome
+}
+
+/// Why the server stopped, and what it counted.
+fn close(outcome: &mut Outcome, object: &Object) {
+    outcome.finish_reason = object.get("reason").and_then(Value::as_str).map(str::to_owned);
+    outcome.usage.input_tokens = json::count(object, "prompt_tokens");
+    outcome.usage.cached_tokens = json::count(object, "cached_tokens");
+    outcome.usage.output_tokens = json::count(object, "output_tokens");
+    outcome.usage.reasoning_tokens = json::count(object, "thought_tokens");
 }
 
 export_api!(Plugin);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tickrate_guest::{FrameMark, Prompt};
+
+    fn streamed(events: &[(&str, &str)]) -> Outcome {
+        let (mut payload, mut frames) = (Vec::new(), Vec::new());
+        for (name, data) in events {
+            let start = payload.len() as u32;
+            payload.extend_from_slice(data.as_bytes());
+            let (event, end) = (Some(name.to_string()), payload.len() as u32);
+            frames.push(FrameMark { at_ns: 0, event, start, end });
+        }
+        let framing = Framing::Sse;
+        outcome(&Reply { status: 200, content_type: None, framing, complete: true, payload, frames })
+    }
+
+    #[test]
+    fn a_stream_is_understood() {
+        let outcome = streamed(&[
+            ("open", "{}"),
+            ("thought", r#"{"text":"hm","tokens":1}"#),
+            ("piece", r#"{"text":"né","tokens":2}"#),
+            ("close", r#"{"reason":"stop","prompt_tokens":3,"output_tokens":3}"#),
+        ]);
+        assert_eq!((outcome.text.as_str(), outcome.outputs[1].tokens), ("hmné", Some(2)));
+        assert_eq!((outcome.usage.input_tokens, outcome.usage.cached_tokens), (Some(3), None));
+        assert!(outcome.failure.is_none());
+    }
+
+    #[test]
+    fn what_the_server_does_wrong_is_a_failure() {
+        let failed = |events| streamed(events).failure.map(|failure| failure.kind);
+        assert_eq!(failed(&[("piece", "{")]), Some(FailureKind::InvalidReply));
+        assert_eq!(failed(&[("fault", r#"{"message":"no"}"#)]), Some(FailureKind::StreamError));
+        assert_eq!(failed(&[("piece", r#"{"text":"a"}"#)]), Some(FailureKind::Truncated));
+        assert_eq!(failed(&[("close", "{}")]), Some(FailureKind::EmptyReply));
+    }
+
+    #[test]
+    fn a_request_has_what_was_asked_for() {
+        let options = Options { system: Some("Be brief.".into()) };
+        let (model, url, settings) = ("m".into(), "http://h/".into(), Object::new());
+        let plugin = Plugin { model, url, stream: true, settings, options };
+        let request = plugin.shape(TurnInContext {
+            request_id: "1".into(),
+            conversation_id: "c".into(),
+            turn_index: 0,
+            history: Vec::new(),
+            turn: Prompt::Text("Why?".into()).into(),
+        });
+        let body: Value = serde_json::from_slice(&request.unwrap().body).unwrap();
+        let talk = json!([{ "who": "system", "says": "Be brief." }, { "who": "user", "says": "Why?" }]);
+        assert_eq!(body, json!({ "model": "m", "stream": true, "talk": talk, "settings": {} }));
+    }
+}

@@ -1,19 +1,23 @@
 //! A dataset as a tickrate plugin: the lines of a file as questions, or made-up ones without a file.
 
+use serde::Deserialize;
 use tickrate_guest::{Conversation, Dataset, Message, PluginError, Prompt, RunConfig, export_dataset, host};
 
-/// Bytes that are read of a file at a time.
-const PIECE: u32 = 1 << 20;
+/// What `--dataset-args` may hold.
+#[derive(Deserialize)]
+struct Options {
+    turns: Option<usize>,
+}
 
 struct Questions {
     /// The lines of the files, or `None` where there is no file.
     lines: Option<Vec<String>>,
-    turns: u64,
+    turns: usize,
     given: usize,
 }
 
 impl Dataset for Questions {
-    /// What `--dataset-args` may hold. tickrate checks the options before it calls `open`.
+    /// The options as a JSON Schema. tickrate checks them before it calls `open`.
     fn options_schema() -> &'static str {
         r#"{
             "type": "object",
@@ -26,17 +30,9 @@ impl Dataset for Questions {
 
     /// Called once, before anything else. To begin again, tickrate makes a new instance.
     fn open(config: RunConfig) -> Result<Self, PluginError> {
-        let options: serde_json::Value = serde_json::from_str(&config.options)
-            .map_err(|error| PluginError::InvalidConfig(error.to_string()))?;
-        let turns = options.get("turns").and_then(|turns| turns.as_u64()).unwrap_or(1);
-        let mut lines = None;
-        if config.dataset_path.is_some() {
-            let all: &mut Vec<String> = lines.insert(Vec::new());
-            for file in host::files().map_err(PluginError::InvalidData)? {
-                all.extend(lines_of(&content(&file)?));
-            }
-        }
-        Ok(Questions { lines, turns, given: 0 })
+        let options: Options = config.typed_options()?;
+        let lines = if config.dataset_path.is_some() { Some(host::lines()?) } else { None };
+        Ok(Questions { lines, turns: options.turns.unwrap_or(1), given: 0 })
     }
 
     /// At most so many further conversations; none means that there are no more.
@@ -46,7 +42,7 @@ impl Dataset for Questions {
             last = last.min(lines.len());
         }
         let batch = (self.given..last).map(|number| self.conversation(number)).collect();
-        self.given = self.given.max(last);
+        self.given = last;
         Ok(batch)
     }
 }
@@ -73,35 +69,11 @@ fn sum(number: usize, mut random: impl FnMut() -> u64) -> String {
     format!("{number}. What is {a} + {b}?")
 }
 
-/// The lines of a file that say something; bytes that are no UTF-8 are replaced.
-fn lines_of(data: &[u8]) -> Vec<String> {
-    let text = String::from_utf8_lossy(data);
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
-}
-
-/// A file's bytes, read in pieces.
-fn content(file: &host::File) -> Result<Vec<u8>, PluginError> {
-    let mut bytes = Vec::new();
-    while (bytes.len() as u64) < file.bytes {
-        let piece = host::read(&file.name, bytes.len() as u64, PIECE).map_err(PluginError::InvalidData)?;
-        if piece.is_empty() {
-            break;
-        }
-        bytes.extend(piece);
-    }
-    Ok(bytes)
-}
-
 export_dataset!(Questions);
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lines_are_questions() {
-        assert_eq!(lines_of(b"Why?\n\n  How? \r\n\xff\n"), ["Why?", "How?", "\u{fffd}"]);
-    }
 
     #[test]
     fn sums_follow_from_the_random_numbers() {

@@ -1,6 +1,9 @@
 //! Builds plugins: crates and projects in, components out.
 
+mod component;
 mod project;
+mod scripted;
+mod search;
 mod toolchain;
 
 use std::collections::BTreeMap;
@@ -58,8 +61,7 @@ pub enum BuildError {
     UnknownToolchain(String),
     /// A `plugin.json` does not say what it should.
     #[error(
-        "cannot read \"{path}\": {reason}; give it \"name\", \"language\" (python or javascript) and \"world\" \
-         (api-plugin, dataset-plugin or plugin)"
+        "cannot read \"{path}\": {reason}; give it \"name\", \"language\" (python or javascript) and \"world\" (api-plugin, dataset-plugin or plugin)"
     )]
     Manifest {
         /// The file.
@@ -262,8 +264,8 @@ fn compile(
 /// Makes a component of the module, if it is not one, and puts it where it belongs.
 fn place(name: String, module: &Path, out: &Path) -> Result<Built, BuildError> {
     let mut bytes = std::fs::read(module).map_err(|error| file(module, &error))?;
-    if bytes.get(6) == Some(&0) {
-        bytes = componentize(&bytes).map_err(|reason| BuildError::Componentize {
+    if component::is_module(&bytes) {
+        bytes = component::encode(&bytes).map_err(|reason| BuildError::Componentize {
             name: name.clone(),
             reason: super::error::one_line(&reason),
         })?;
@@ -282,16 +284,6 @@ fn write(name: String, bytes: &[u8], out: &Path) -> Result<Built, BuildError> {
     Ok(Built { name, path, bytes: bytes.len() as u64 })
 }
 
-/// The component of a core module that carries its world in a custom section, as `wit-bindgen`
-/// leaves it there.
-fn componentize(module: &[u8]) -> Result<Vec<u8>, String> {
-    let encoded = wit_component::ComponentEncoder::default()
-        .validate(true)
-        .module(module)
-        .and_then(|mut encoder| encoder.encode());
-    encoded.map_err(|error| format!("{error:#}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,11 +297,5 @@ mod tests {
         assert!(text.ends_with(
             "has no Cargo.toml and no plugin.json; give the folder of a plugin or of a workspace of them"
         ));
-    }
-
-    #[test]
-    fn what_is_no_module_cannot_become_a_component() {
-        assert!(componentize(b"\0asm\x01\0\0\0").is_ok(), "an empty module is an empty component");
-        assert!(componentize(b"hello").is_err());
     }
 }

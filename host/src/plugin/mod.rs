@@ -11,6 +11,7 @@ mod fetch;
 mod files;
 mod grants;
 pub mod inspect;
+pub mod language;
 mod limits;
 mod options;
 mod part;

@@ -3,18 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::language::Language;
 use super::{Role, wit};
-
-/// The languages that there are projects for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Language {
-    /// A crate, with a copy of `tickrate-guest` beside it.
-    Rust,
-    /// A module for componentize-py.
-    Python,
-    /// A module for componentize-js.
-    JavaScript,
-}
 
 /// A project to begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,26 +53,26 @@ macro_rules! example {
 fn example(language: Language, kind: Role) -> (&'static str, &'static [Template]) {
     match (language, kind) {
         (Language::Rust, Role::Api) => {
-            ("rust-api", example!("rust-api": "src/lib.rs", "src/dialect.rs", "replies.jsonl", "README.md"))
+            ("rust-api", example!("rust-api": "src/lib.rs", "replies.jsonl", "README.md"))
         }
         (Language::Rust, Role::Dataset) => {
             ("rust-dataset", example!("rust-dataset": "src/lib.rs", "README.md"))
         }
         (Language::Python, Role::Api) => (
             "python-api",
-            example!("python-api": "app.py", "dialect.py", "test_dialect.py", "plugin.json", "replies.jsonl", "README.md"),
+            example!("python-api": "app.py", "tickrate.py", "test_app.py", "plugin.json", "replies.jsonl", "README.md"),
         ),
         (Language::Python, Role::Dataset) => (
             "python-dataset",
-            example!("python-dataset": "app.py", "questions.py", "test_questions.py", "plugin.json", "README.md"),
+            example!("python-dataset": "app.py", "tickrate.py", "test_app.py", "plugin.json", "README.md"),
         ),
         (Language::JavaScript, Role::Api) => (
             "javascript-api",
-            example!("javascript-api": "plugin.js", "dialect.js", "dialect.test.js", "package.json", "plugin.json", "replies.jsonl", "README.md"),
+            example!("javascript-api": "plugin.js", "tickrate.js", "plugin.test.js", "package.json", "plugin.json", "replies.jsonl", "README.md"),
         ),
         (Language::JavaScript, Role::Dataset) => (
             "javascript-dataset",
-            example!("javascript-dataset": "plugin.js", "questions.js", "questions.test.js", "package.json", "plugin.json", "README.md"),
+            example!("javascript-dataset": "plugin.js", "questions.js", "tickrate.js", "questions.test.js", "package.json", "plugin.json", "README.md"),
         ),
     }
 }
@@ -100,6 +90,10 @@ const SDK: &[Template] = &[
     ("tickrate-guest/src/lib.rs", include_str!("../../../guest-sdk/src/lib.rs")),
     ("tickrate-guest/src/bindings.rs", include_str!("../../../guest-sdk/src/bindings.rs")),
     ("tickrate-guest/src/build.rs", include_str!("../../../guest-sdk/src/build.rs")),
+    ("tickrate-guest/src/chat.rs", include_str!("../../../guest-sdk/src/chat.rs")),
+    ("tickrate-guest/src/files.rs", include_str!("../../../guest-sdk/src/files.rs")),
+    ("tickrate-guest/src/json.rs", include_str!("../../../guest-sdk/src/json.rs")),
+    ("tickrate-guest/src/stream.rs", include_str!("../../../guest-sdk/src/stream.rs")),
     ("tickrate-guest/src/export.rs", include_str!("../../../guest-sdk/src/export.rs")),
 ];
 

@@ -11,7 +11,8 @@ use serde_json::{Map, Value};
 use crate::app::{AppError, Exit};
 use crate::plugin::Role;
 use crate::plugin::build::{self, BuildError, BuildSpec, Choice};
-use crate::plugin::scaffold::{self, Language, NewSpec};
+use crate::plugin::language::Language;
+use crate::plugin::scaffold::{self, NewSpec};
 use crate::units::grouped;
 
 pub use limits::LimitArgs;
@@ -36,7 +37,7 @@ pub struct PluginArgs {
 pub enum PluginCommand {
     /// Begin a plugin: a small project that builds and passes the checks.
     New(NewArgs),
-    /// Build plugins written in Rust, Python or JavaScript into WebAssembly components.
+    /// Build plugins into WebAssembly components with the tools of their languages.
     Build(BuildArgs),
     /// Say what a component is: its roles, its options, what it imports and would need.
     Inspect(examine::InspectArgs),

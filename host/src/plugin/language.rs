@@ -1,0 +1,30 @@
+//! The languages that plugins are made and built in.
+
+use serde::Deserialize;
+
+/// A language that there are projects for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    /// A crate, with a copy of `tickrate-guest` beside it.
+    Rust,
+    /// A module for componentize-py.
+    Python,
+    /// A module for componentize-js.
+    #[serde(alias = "typescript")]
+    JavaScript,
+}
+
+impl Language {
+    /// All of them, as they are listed.
+    pub const ALL: [Language; 3] = [Language::Rust, Language::Python, Language::JavaScript];
+
+    /// Its name in `plugin.json` and after `--lang`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Language::Rust => "rust",
+            Language::Python => "python",
+            Language::JavaScript => "javascript",
+        }
+    }
+}
