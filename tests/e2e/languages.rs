@@ -10,7 +10,7 @@ use serde_json::Value;
 use tickrate::sim::SimSpec;
 
 use crate::python::python;
-use crate::running::{chat, files, guest, perf, root, sim, tickrate};
+use crate::running::{files, guest, perf, root, sim, tickrate};
 
 /// Where the tools of the languages are: the folder of componentize-py, and a `node_modules`.
 fn tools() -> &'static (PathBuf, PathBuf) {
@@ -100,11 +100,15 @@ fn checked(component: &Path, flags: &[&str]) -> Value {
 
 /// Prompts, texts and token counts of a run with these two plugins.
 fn run(api: &Path, dataset: &Path) -> Vec<(String, String, Option<u64>, Option<u64>)> {
-    let server =
-        sim(SimSpec { ttft: "2".parse().unwrap(), itl: "1".parse().unwrap(), seed: 3, ..SimSpec::default() });
+    let server = sim(SimSpec {
+        ttft: "2".parse().unwrap(),
+        itl: "1".parse().unwrap(),
+        reasoning_tokens: 2,
+        ..SimSpec::default()
+    });
     let (api, dataset) = (api.to_str().unwrap(), dataset.to_str().unwrap());
     let run = perf(
-        &chat(&server.url()),
+        &format!("{}/pebble/talk", server.url()),
         &[
             "--api",
             api,
@@ -138,7 +142,7 @@ fn as_in_rust(language: &str) {
     let recorded = example("rust-api").join("replies.jsonl");
     let replies = ["--replies", recorded.to_str().unwrap()];
     let rust = checked(&guest("rust-api"), &replies);
-    assert_eq!(rust["replies"].as_array().unwrap().len(), 5);
+    assert_eq!(rust["replies"].as_array().unwrap().len(), 13);
     assert_eq!(checked(&api, &replies)["replies"], rust["replies"]);
     checked(&dataset, &[]);
     assert_eq!(run(&api, &dataset), run(&guest("rust-api"), &guest("rust-dataset")));
@@ -155,11 +159,26 @@ fn the_examples_in_javascript_do_what_those_in_rust_do() {
 }
 
 #[test]
+fn the_examples_have_the_module_that_stands_in_sdk() {
+    for (language, module) in [("python", "tickrate.py"), ("javascript", "tickrate.js")] {
+        let read = |folder: String| std::fs::read_to_string(example(&folder).join(module)).unwrap();
+        for kind in ["api", "dataset"] {
+            assert_eq!(read(format!("{language}-{kind}")), read(format!("sdk/{language}")));
+        }
+    }
+}
+
+#[test]
 fn the_examples_pass_their_own_tests() {
     let (python, _) = tools();
     for kind in ["api", "dataset"] {
+        let bindings = tempfile::tempdir().unwrap();
+        let mut generate = Command::new(python.join("componentize-py"));
+        generate.arg("-d").arg(root().join("wit")).args(["-w", &format!("{kind}-plugin"), "bindings"]);
+        succeeded(&generate.arg(bindings.path().join("b")).output().unwrap());
         let mut unittest = Command::new(python.join("python"));
         unittest.args(["-B", "-m", "unittest"]).current_dir(example(&format!("python-{kind}")));
+        unittest.env("PYTHONPATH", bindings.path().join("b"));
         let mut node = Command::new("node");
         node.arg("--test").current_dir(example(&format!("javascript-{kind}")));
         for mut tests in [unittest, node] {
@@ -180,7 +199,7 @@ fn a_new_project_in_rust_builds_outside_of_the_repository_and_passes() {
     let report = checked(&out.join("my-server.wasm"), &["--replies", recorded.to_str().unwrap()]);
     assert_eq!(
         (report["plugin"].as_str(), report["replies"][0]["outcome"]["text"].as_str()),
-        (Some("my-server"), Some("Héllo"))
+        (Some("my-server"), Some("hmHéllo"))
     );
 }
 

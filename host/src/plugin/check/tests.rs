@@ -69,12 +69,13 @@ fn recorded_replies_come_with_what_a_record_would_say() {
     let report = check(&plugin, &CheckSpec { run, replies, ..CheckSpec::default() }, &Services::none());
     assert!(report.passed(), "{report}");
     let outcomes = report.to_json()["replies"].clone();
-    assert_eq!(outcomes[0]["outcome"]["text"], "Héllo");
-    assert_eq!(outcomes[0]["outcome"]["usage"]["output_tokens"], 2);
+    assert_eq!(outcomes[0]["outcome"]["text"], "hmHéllo");
+    assert_eq!(outcomes[0]["outcome"]["usage"]["output_tokens"], 4);
     assert_eq!(outcomes[1]["outcome"]["finish_reason"], "length");
     assert_eq!(outcomes[2]["outcome"]["failure"]["kind"], "stream_error");
     assert_eq!(outcomes[3]["outcome"]["failure"], Value::Null);
-    assert_eq!(outcomes[4]["outcome"]["failure"]["kind"], "truncated");
+    assert_eq!(outcomes[4]["outcome"]["failure"]["kind"], "invalid_reply");
+    assert_eq!(outcomes[5]["outcome"]["failure"]["kind"], "truncated");
     let text = report.to_string();
-    assert!(text.contains("tokens         input 5, output 2") && text.ends_with("all passed\n"), "{text}");
+    assert!(text.contains("tokens         input 7, output 4") && text.ends_with("all passed\n"), "{text}");
 }
