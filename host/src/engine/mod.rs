@@ -6,6 +6,7 @@ mod gate;
 mod health;
 mod prepare;
 mod probe;
+mod refill;
 pub mod schedule;
 mod settle;
 mod stop;
@@ -24,6 +25,7 @@ pub use stop::{StopSignal, StopSwitch};
 use self::gate::Gates;
 use self::health::{Vitals, process_cpu};
 use self::prepare::{Prepared, Preparer};
+use self::refill::Refill;
 use self::schedule::{ArrivalSpec, Schedule};
 use self::settle::{Settled, Settler};
 use self::worker::{Phase, Worker, WorkerLoad};
@@ -115,6 +117,8 @@ pub enum EngineError {
 const READY_PER_SLOT: usize = 2;
 /// The bounds of the queue of ready requests.
 const READY: std::ops::RangeInclusive<usize> = 16..=2048;
+/// The least room in a queue: with less, its ends would have to wake each other all the time.
+const LEAST_ROOM: usize = 64;
 
 /// Runs one stage and tells its events. It returns how the stage ended and, if something other
 /// than a request failed, what.
@@ -124,6 +128,7 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
     let workers = spec.workers.clamp(1, slots.unwrap_or(u32::MAX).max(1));
     let ready = slots.map_or(*READY.end(), |slots| slots as usize * READY_PER_SLOT);
     let ready = ready.clamp(*READY.start(), *READY.end());
+    let room = ready.max(LEAST_ROOM);
     let share = |of: u32, index: u32| of / workers + u32::from(index < of % workers);
     let failure = FirstFailure::default();
 
@@ -131,13 +136,19 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
     let mut feeds = Vec::new();
     let mut phases = Vec::new();
     for (index, count) in counts.into_iter().enumerate() {
-        let (sender, receiver) = async_channel::bounded(ready);
+        let (sender, receiver) = async_channel::bounded(room);
+        let refill = Arc::new(Refill::new(room));
         let measured = index == counts.len() - 1;
         let duration = spec.duration.filter(|_| measured).map(|duration| Nanos(duration.as_nanos() as i64));
-        phases.push(Phase { prepared: receiver, start: Arc::new(OnceLock::new()), duration });
-        feeds.push((sender, count));
+        phases.push(Phase {
+            prepared: receiver,
+            refill: refill.clone(),
+            start: Arc::new(OnceLock::new()),
+            duration,
+        });
+        feeds.push((sender, refill, count));
     }
-    let (settled_in, settled_out) = async_channel::bounded(ready);
+    let (settled_in, settled_out) = async_channel::bounded(room);
     let gates = Gates::new(phases.len());
 
     events.emit(Event::StageStarted(spec.header.clone()));
@@ -311,18 +322,19 @@ fn run_worker(
 /// Fills each phase's queue in turn, until it has all its requests or nobody takes them any more.
 fn feed(
     preparer: &mut Preparer<'_>,
-    feeds: Vec<(Sender<Prepared>, u64)>,
+    feeds: Vec<(Sender<Prepared>, Arc<Refill>, u64)>,
     spec: &StageSpec,
     stop: &StopSignal,
 ) -> Result<(), PartError> {
     let last = feeds.len() - 1;
-    for (index, (queue, count)) in feeds.into_iter().enumerate() {
+    for (index, (queue, refill, count)) in feeds.into_iter().enumerate() {
         let mut schedule = Schedule::new(&spec.arrivals, spec.seed.wrapping_add(index as u64));
         for made in 0..count {
             if stop.draining() {
                 return Ok(());
             }
             let prepared = preparer.next(index != last, count - made, &mut schedule)?;
+            refill.rest_while_full(&queue);
             if queue.send_blocking(prepared).is_err() {
                 break;
             }

@@ -3,6 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_channel::Receiver;
 
@@ -43,7 +44,9 @@ pub(super) struct Settled {
 impl Settler {
     pub(super) fn run(&self, queue: &Receiver<Exchanged>) -> Settled {
         let mut seen = Settled::default();
-        while let Ok(exchanged) = queue.recv_blocking() {
+        let mut awaited = false;
+        while let Some(exchanged) = next_exchange(queue, awaited) {
+            awaited = exchanged.next_turn.is_some();
             let request_id = exchanged.prepared.key.request_id.clone();
             if !exchanged.prepared.key.warmup {
                 for &lag in &exchanged.timeline.stamp_lags_ns {
@@ -183,6 +186,20 @@ impl Settler {
             .iter()
             .fold(message.to_string(), |text, secret| text.replace(secret.as_str(), "[redacted]"))
     }
+}
+
+/// How long a settler rests when there is nothing to do: replies that come meanwhile need nobody woken.
+const REST: Duration = Duration::from_micros(200);
+
+/// The next exchange, once there is one; none when there will be no more. There is no rest where the
+/// last one was `awaited` by a conversation that goes on.
+fn next_exchange(queue: &Receiver<Exchanged>, awaited: bool) -> Option<Exchanged> {
+    queue.try_recv().ok().or_else(|| {
+        if !awaited {
+            std::thread::sleep(REST);
+        }
+        queue.recv_blocking().ok()
+    })
 }
 
 /// Whether another attempt may end better: the network or the load failed, not what was asked.

@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, oneshot, watch};
 
 use super::health::{LagHistogram, Starved, WorkerReport, thread_cpu, watch_loop};
 use super::prepare::Prepared;
+use super::refill::Refill;
 use super::stop::StopSignal;
 use crate::clock::{Clock, PreciseTimer};
 use crate::contract::{Ending, Failure, FailureKind, HttpRequest, Timeline, Transport};
@@ -21,6 +22,8 @@ use crate::units::Nanos;
 #[derive(Debug, Clone)]
 pub(super) struct Phase {
     pub(super) prepared: Receiver<Prepared>,
+    /// Where the thread that fills the queue rests.
+    pub(super) refill: Arc<Refill>,
     /// When it began; set before any worker is let into it.
     pub(super) start: Arc<OnceLock<Nanos>>,
     /// How long after its start requests may still be started.
@@ -93,6 +96,7 @@ async fn run_phase(
         timer: PreciseTimer::new(worker.clock)?,
         stop: worker.stop.clone(),
         prepared: phase.prepared,
+        refill: phase.refill,
         start,
         end: phase.duration.map(|duration| start + duration),
         starved: Starved::default(),
@@ -253,6 +257,7 @@ struct Pacer {
     timer: PreciseTimer,
     stop: StopSignal,
     prepared: Receiver<Prepared>,
+    refill: Arc<Refill>,
     start: Nanos,
     end: Option<Nanos>,
     starved: Starved,
@@ -279,6 +284,7 @@ impl Pacer {
                 }
             }
         };
+        self.refill.taken(self.prepared.len());
         let due = prepared.due.map_or(asked, |due| self.start + due);
         let now = self.clock.now();
         if waited && now > due {

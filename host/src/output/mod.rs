@@ -105,13 +105,24 @@ impl FanOut {
     }
 }
 
+/// How long the outputs rest when there is nothing to do: events that come meanwhile need nobody woken.
+const REST: Duration = Duration::from_millis(1);
+
+/// The next event, once there is one; none when there will be no more.
+fn next_event(events: &Receiver<Event>) -> Option<Event> {
+    events.try_recv().ok().or_else(|| {
+        std::thread::sleep(REST);
+        events.recv().ok()
+    })
+}
+
 fn fan_out(
     mut outputs: Vec<Box<dyn Output>>,
     events: &Receiver<Event>,
     consumed: &Consumed,
 ) -> Vec<OutputFailure> {
     let mut failures = Vec::new();
-    for event in events {
+    while let Some(event) = next_event(events) {
         let mut fallen = Vec::new();
         outputs.retain_mut(|output| match output.on_event(&event) {
             Ok(()) => true,
