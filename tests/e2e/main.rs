@@ -20,6 +20,7 @@ mod plugins;
 mod python;
 mod raw_server;
 mod real_server;
+mod reparse;
 mod report;
 mod requests;
 mod running;

@@ -14,7 +14,7 @@ use crate::contract::{
 };
 use crate::dataset::{self, DatasetSpec};
 use crate::output::console::Console;
-use crate::plugin::{HostTokenizer, LimitsSpec, Log, Plugin, Role, Runtime, Services};
+use crate::plugin::{Grant, HostTokenizer, LimitsSpec, Log, Plugin, Role, Runtime, Services};
 use crate::record::PluginIdentity;
 use crate::tokenizer::Tokenizer;
 
@@ -75,12 +75,24 @@ pub fn plugin_services(tokenizer_path: Option<&Path>, log: bool) -> Result<Servi
 }
 
 /// What a plugin is offered.
-fn services(tokenizer: Option<Arc<Tokenizer>>, log: Log) -> Services {
+pub(super) fn services(tokenizer: Option<Arc<Tokenizer>>, log: Log) -> Services {
     let for_plugins = |tokenizer| Arc::new(ForPlugins(tokenizer)) as Arc<dyn HostTokenizer>;
     Services { tokenizer: tokenizer.map(for_plugins), log }
 }
 
-fn open_tokenizer(path: Option<&Path>) -> Result<Option<Arc<Tokenizer>>, AppError> {
+/// Opens the component `name`, which `flag` names.
+pub(super) fn open_plugin(
+    flag: &str,
+    name: &str,
+    limits: LimitsSpec,
+    grants: &[Grant],
+) -> Result<Plugin, AppError> {
+    let runtime = Runtime::new(limits).and_then(|runtime| runtime.allowing(grants));
+    let runtime = runtime.map_err(|error| AppError::usage(error.to_string()))?;
+    Plugin::find(&runtime, name).map_err(|error| at(flag, error))
+}
+
+pub(super) fn open_tokenizer(path: Option<&Path>) -> Result<Option<Arc<Tokenizer>>, AppError> {
     let Some(path) = path else { return Ok(None) };
     let tokenizer =
         Tokenizer::open(path).map_err(|error| AppError::usage(format!("--tokenizer-path: {error}")))?;
@@ -191,7 +203,7 @@ impl<'a> Opener<'a> {
 }
 
 /// Whether `name` is a component's file and not the name of a built-in.
-fn is_component(name: &str) -> bool {
+pub(super) fn is_component(name: &str) -> bool {
     name.ends_with(".wasm") || name.ends_with(".wat") || name.contains(std::path::MAIN_SEPARATOR)
 }
 
@@ -219,7 +231,7 @@ fn limits(config: &Config) -> LimitsSpec {
 }
 
 /// Counts with the run's tokenizer.
-struct Counter {
+pub(super) struct Counter {
     pub(super) tokenizer: Arc<Tokenizer>,
     /// Whether prompts are sent as chats, so that the template's own tokens count.
     pub(super) chats: bool,

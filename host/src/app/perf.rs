@@ -18,6 +18,7 @@ use crate::contract::Transport;
 use crate::engine::{self, CancelSpec, EngineError, StageSpec, StopSignal, run_stage};
 use crate::http::{HttpSpec, HttpTransport};
 use crate::output::console::Console;
+use crate::output::frames::FramesOutput;
 use crate::output::parquet::ParquetOutput;
 use crate::output::progress::Progress;
 use crate::output::summary::{self, Summary};
@@ -197,6 +198,9 @@ impl Run {
             Box::new(Progress::new(self.console.clone(), output.debug, output.log_every_n_query)),
             Box::new(Summary::new(self.console.clone(), self.folder.clone(), basic)),
         ];
+        if output.save_frames {
+            outputs.push(Box::new(FramesOutput::new()));
+        }
         // It reads the files of a stage, and so comes after those who write them.
         if let Some(visualizer) = &self.visualizer {
             let model =
@@ -227,6 +231,7 @@ impl Run {
             workers: load.workers.unwrap_or((cores / 2).clamp(1, 8)),
             settlers: (cores / 2).clamp(1, 8),
             keep_texts: self.config.output.save_text,
+            keep_replies: self.config.output.save_frames,
         }
     }
 

@@ -82,10 +82,17 @@ pub fn recover(folder: &Path) -> Result<Exit, AppError> {
             ));
         }
     }
+    for file in &found.replies {
+        console.print(&format!("recovered kept replies: {}", file.display()));
+    }
     for live in &found.live {
         console.print(&format!("left alone, its run is alive: {}", live.display()));
     }
-    if found.stages.is_empty() && found.live.is_empty() && found.failures.is_empty() {
+    if found.stages.is_empty()
+        && found.replies.is_empty()
+        && found.live.is_empty()
+        && found.failures.is_empty()
+    {
         console.print(&format!("nothing to recover in {}", folder.display()));
     }
     if found.failures.is_empty() {

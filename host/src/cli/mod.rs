@@ -3,6 +3,7 @@
 pub mod datasets;
 pub mod perf;
 pub mod plugin;
+pub mod reparse;
 pub mod settings;
 pub mod sim;
 
@@ -42,6 +43,8 @@ enum Command {
         #[arg(value_name = "DIR")]
         folder: PathBuf,
     },
+    /// Parse the kept replies of a run again, with another API or plugin
+    Reparse(reparse::ReparseArgs),
     /// Bring back the records of runs that were killed
     Recover {
         /// The folder of a run, or one that holds runs
@@ -86,6 +89,7 @@ impl Cli {
             Command::Datasets(args) => datasets::run(&args),
             Command::Plugin(args) => plugin::run(&args),
             Command::Report { folder } => app::report(&folder),
+            Command::Reparse(args) => reparse::run(args),
             Command::Recover { folder } => app::recover(&folder),
             Command::Completions { shell } => {
                 let mut text = Vec::new();

@@ -17,7 +17,7 @@ use crate::plugin::Grant;
 use crate::tune::SlaSpec;
 
 pub use load::{Arrival, LoadConfig, RateChange, StageLoad, Warmup};
-pub use secret::{Header, redact_url, secret_texts};
+pub use secret::{Header, redact_options, redact_url, secret_texts, secrets_of_options};
 pub use visualizer::{VisualizerConfig, VisualizerKind};
 
 /// Something wrong with a configuration: which flag, and what to do.
@@ -157,6 +157,8 @@ pub struct OutputConfig {
     pub timestamp: bool,
     /// Whether prompts and outputs go into the records.
     pub save_text: bool,
+    /// Whether the frames of replies are kept beside the records.
+    pub save_frames: bool,
     /// A line in the log every so many requests; 0 for none.
     pub log_every_n_query: u64,
     /// Whether each request is printed.

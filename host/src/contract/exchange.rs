@@ -53,6 +53,16 @@ pub enum Ending {
     Failed(Failure),
 }
 
+impl Ending {
+    /// Why the reply was not read to its end, if it was not.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Ending::Complete => None,
+            Ending::Failed(failure) => Some(failure),
+        }
+    }
+}
+
 /// What the transport saw: moments and bytes, nothing understood yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeline {

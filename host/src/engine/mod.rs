@@ -4,9 +4,11 @@
 
 mod gate;
 mod health;
+mod meaning;
 mod prepare;
 mod probe;
 mod refill;
+mod reread;
 pub mod schedule;
 mod settle;
 mod stop;
@@ -20,6 +22,7 @@ use async_channel::Sender;
 
 pub use prepare::shape;
 pub use probe::probe;
+pub use reread::reread;
 pub use stop::{StopSignal, StopSwitch};
 
 use self::gate::Gates;
@@ -65,6 +68,8 @@ pub struct StageSpec {
     pub settlers: u32,
     /// Whether prompts and outputs go into the records.
     pub keep_texts: bool,
+    /// Whether replies are kept beside their records.
+    pub keep_replies: bool,
 }
 
 /// Requests that the client gives up on purpose, as impatient users do.
@@ -159,6 +164,7 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
         counter,
         events: events.clone(),
         keep_texts: spec.keep_texts,
+        keep_replies: spec.keep_replies,
         may_retry: spec.retries,
         secrets,
     };

@@ -1,6 +1,6 @@
 //! One request outside of any stage: does the server answer, and is the answer understood?
 
-use super::settle::understand;
+use super::meaning::{Arrived, understand};
 use crate::contract::framing;
 use crate::contract::{AbortSignal, Api, Failure, FailureKind, Transport, TurnInContext};
 
@@ -16,7 +16,7 @@ pub async fn probe(
     let mut timeline = transport.exchange(&request, abort).await;
     let body = std::mem::take(&mut timeline.body);
     let framed = framing::frames(body, &timeline.marks, timeline.framing);
-    match understand(api, &timeline, &framed).failure {
+    match understand(api, &Arrived::new(&timeline, &framed)).failure {
         Some(failure) if failure.kind != FailureKind::EmptyReply => Err(failure),
         _ => Ok(()),
     }

@@ -251,6 +251,7 @@ impl Stage {
             workers: self.workers,
             settlers: 2,
             keep_texts: true,
+            keep_replies: false,
         };
         let mut next_id = 0;
         let parts = Parts {

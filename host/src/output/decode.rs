@@ -187,7 +187,7 @@ fn token_frames(
     frame_ns.values.values()[times].iter().enumerate().map(frame).collect()
 }
 
-fn labels_at(labels: &MapArray, row: usize) -> Result<Vec<(String, String)>, String> {
+pub(super) fn labels_at(labels: &MapArray, row: usize) -> Result<Vec<(String, String)>, String> {
     let entries = labels.value(row);
     let texts = |at: usize| entries.column(at).as_any().downcast_ref::<StringArray>();
     match (texts(0), texts(1)) {
@@ -200,7 +200,7 @@ fn labels_at(labels: &MapArray, row: usize) -> Result<Vec<(String, String)>, Str
 }
 
 /// The column `name`, whose nulls are where they may be.
-fn column<'a, A: Array + 'static>(batch: &'a RecordBatch, name: &str) -> Result<&'a A, String> {
+pub(super) fn column<'a, A: Array + 'static>(batch: &'a RecordBatch, name: &str) -> Result<&'a A, String> {
     let array = batch.column_by_name(name).ok_or_else(|| format!("the column \"{name}\" is missing"))?;
     if array.null_count() > 0 && COLUMNS.iter().any(|column| column.name == name && !column.nullable) {
         return Err(format!("the column \"{name}\" has nulls"));

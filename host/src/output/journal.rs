@@ -1,5 +1,5 @@
-//! The journal of a stage: its rows, on disk as they come, so that a run that is killed loses
-//! nothing but the last moment. It is an Arrow IPC stream; any Arrow library can read it.
+//! The journal of a stage: the rows of a table, on disk as they come, so that a run that is killed
+//! loses nothing but the last moment. It is an Arrow IPC stream; any Arrow library can read it.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -10,16 +10,15 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::Schema;
+use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::MetadataVersion;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 
 use super::OutputError;
-use super::rows::Rows;
-use super::schema::{JOURNAL_FILE, RECORDS_FILE, RUN_KEY, STAGE_KEY, VERSION_KEY, schema};
-use crate::record::{RequestRecord, RunHeader, StageHeader};
+use super::schema::{RUN_KEY, STAGE_KEY, VERSION_KEY};
+use crate::record::{RunHeader, StageHeader};
 
 /// How long a row may wait in memory.
 const HOLD: Duration = Duration::from_millis(150);
@@ -28,29 +27,51 @@ const HOLD_ROWS: usize = 256;
 /// How much memory they may take together, in bytes.
 const HOLD_BYTES: usize = 8 << 20;
 
+/// Rows that are collected and become batches, and the files that they go to.
+pub trait Table: std::fmt::Debug + Send + 'static {
+    /// What a row is made of.
+    type Row;
+    /// The file that rows are kept in while the stage runs, in the stage's own folder.
+    const JOURNAL: &'static str;
+    /// The file that they end in.
+    const FILE: &'static str;
+    /// No rows yet.
+    fn new() -> Self;
+    /// The columns.
+    fn schema() -> SchemaRef;
+    /// Appends a row.
+    fn push(&mut self, row: &Self::Row);
+    /// How many rows wait to become a batch.
+    fn waiting(&self) -> usize;
+    /// Roughly how much memory they take, in bytes.
+    fn bytes(&self) -> usize;
+    /// The waiting rows as a batch; afterwards none waits.
+    fn finish(&mut self) -> Result<RecordBatch, ArrowError>;
+}
+
 /// A journal that is being written. While it lives it holds a lock on its file, by which others see
 /// that the run is alive. Dropping it writes what waits and leaves the file.
 #[derive(Debug)]
-pub struct Journal {
-    shared: Arc<Shared>,
+pub struct Journal<T: Table> {
+    shared: Arc<Shared<T>>,
     ticker: Option<JoinHandle<()>>,
     path: PathBuf,
 }
 
 #[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
+struct Shared<T> {
+    state: Mutex<State<T>>,
     changed: Condvar,
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl<T> Shared<T> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-struct State {
-    rows: Rows,
+struct State<T> {
+    rows: T,
     oldest: Option<Instant>,
     encoder: StreamWriter<Vec<u8>>,
     file: File,
@@ -58,18 +79,21 @@ struct State {
     closed: bool,
 }
 
-impl std::fmt::Debug for State {
+impl<T: std::fmt::Debug> std::fmt::Debug for State<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("State").field("rows", &self.rows.len()).field("failure", &self.failure).finish()
+        f.debug_struct("State")
+            .field("rows", &self.rows)
+            .field("failure", &self.failure)
+            .finish_non_exhaustive()
     }
 }
 
-impl State {
+impl<T: Table> State<T> {
     /// Writes the waiting rows with one call. After a failure nothing more is written, so that the
     /// file is torn at its end only.
     fn flush(&mut self) {
         self.oldest = None;
-        if self.failure.is_some() || self.rows.is_empty() {
+        if self.failure.is_some() || self.rows.waiting() == 0 {
             return;
         }
         let encoded = self.rows.finish().and_then(|batch| self.encoder.write(&batch));
@@ -80,16 +104,16 @@ impl State {
 
     fn must_flush(&self) -> bool {
         let waited = self.oldest.is_some_and(|oldest| oldest.elapsed() >= HOLD);
-        waited || self.rows.len() >= HOLD_ROWS || self.rows.bytes() >= HOLD_BYTES
+        waited || self.rows.waiting() >= HOLD_ROWS || self.rows.bytes() >= HOLD_BYTES
     }
 }
 
-impl Journal {
+impl<T: Table> Journal<T> {
     /// Starts the journal of `stage`, in its folder, which is made if need be. Fails if the folder
     /// holds records already, or cannot be written to.
-    pub fn create(run: &RunHeader, stage: &StageHeader) -> Result<Journal, OutputError> {
+    pub fn create(run: &RunHeader, stage: &StageHeader) -> Result<Journal<T>, OutputError> {
         let folder = &stage.folder;
-        let path = folder.join(JOURNAL_FILE);
+        let path = folder.join(T::JOURNAL);
         if path.exists() {
             return Err(OutputError(format!(
                 "\"{}\" is of a run that was cut short: run {} first, or write to another folder",
@@ -97,7 +121,7 @@ impl Journal {
                 recover_command(folder)
             )));
         }
-        let records = folder.join(RECORDS_FILE);
+        let records = folder.join(T::FILE);
         if records.exists() {
             let records = records.display();
             return Err(OutputError(format!("\"{records}\" exists already: write to another folder")));
@@ -108,8 +132,8 @@ impl Journal {
                 "could not make \"{path}\": {error}; see to it that the folder can be written to"
             ))
         };
-        let (file, encoder) = begin(&path, run, stage).map_err(failed)?;
-        let state = State { rows: Rows::new(), oldest: None, encoder, file, failure: None, closed: false };
+        let (file, encoder) = begin(&path, &T::schema(), run, stage).map_err(failed)?;
+        let state = State { rows: T::new(), oldest: None, encoder, file, failure: None, closed: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let ticked = shared.clone();
         let ticker = std::thread::Builder::new().name("journal".into()).spawn(move || tick(&ticked));
@@ -122,11 +146,11 @@ impl Journal {
         &self.path
     }
 
-    /// Appends the row of `record`. It is on its way to the disk within 200 ms.
+    /// Appends a row. It is on its way to the disk within 200 ms.
     /// Fails if it, or a row before it, could not be written.
-    pub fn push(&self, record: &RequestRecord) -> Result<(), OutputError> {
+    pub fn push(&self, row: &T::Row) -> Result<(), OutputError> {
         let mut state = self.shared.lock();
-        state.rows.push(record);
+        state.rows.push(row);
         if state.oldest.is_none() {
             state.oldest = Some(Instant::now());
             self.shared.changed.notify_one();
@@ -151,7 +175,7 @@ impl Journal {
         verdict
     }
 
-    fn verdict(&self, state: &State) -> Result<(), OutputError> {
+    fn verdict(&self, state: &State<T>) -> Result<(), OutputError> {
         let Some(failure) = &state.failure else { return Ok(()) };
         Err(OutputError(format!(
             "could not write \"{}\": {failure}; the rows before it are kept there: make room, then run {}",
@@ -161,7 +185,7 @@ impl Journal {
     }
 }
 
-impl Drop for Journal {
+impl<T: Table> Drop for Journal<T> {
     fn drop(&mut self) {
         let _ = self.close();
     }
@@ -171,6 +195,7 @@ impl Drop for Journal {
 /// journal can tell whether its run is alive, and read it.
 fn begin(
     path: &Path,
+    columns: &Schema,
     run: &RunHeader,
     stage: &StageHeader,
 ) -> Result<(File, StreamWriter<Vec<u8>>), ArrowError> {
@@ -180,7 +205,7 @@ fn begin(
         (STAGE_KEY.to_string(), serde_json::to_string(stage).map_err(json)?),
         (VERSION_KEY.to_string(), env!("CARGO_PKG_VERSION").to_string()),
     ]);
-    let schema = Schema::new_with_metadata(schema().fields().clone(), metadata);
+    let schema = Schema::new_with_metadata(columns.fields().clone(), metadata);
     let options = IpcWriteOptions::try_new(8, false, MetadataVersion::V5)?;
     let mut encoder = StreamWriter::try_new_with_options(Vec::new(), &schema, options)?;
     fs::create_dir_all(&stage.folder)?;
@@ -197,7 +222,7 @@ fn begin(
 }
 
 /// Writes rows that have waited long enough, where no further event does.
-fn tick(shared: &Shared) {
+fn tick<T: Table>(shared: &Shared<T>) {
     let mut state = shared.lock();
     while !state.closed {
         let left = state.oldest.map(|oldest| HOLD.saturating_sub(oldest.elapsed()));
@@ -223,9 +248,9 @@ pub struct JournalReader {
 }
 
 impl JournalReader {
-    /// Opens the journal at `path`. Fails if it cannot be read, is no journal, or is one of a
-    /// version of tickrate whose rows were different.
-    pub fn open(path: &Path) -> Result<JournalReader, OutputError> {
+    /// Opens the journal of a `T` at `path`. Fails if it cannot be read, is no journal, or is one of
+    /// a version of tickrate whose rows were different.
+    pub fn open<T: Table>(path: &Path) -> Result<JournalReader, OutputError> {
         let told = |error: String, advice: &str| {
             OutputError(format!("could not read the journal \"{}\": {error}; {advice}", path.display()))
         };
@@ -236,7 +261,7 @@ impl JournalReader {
         let stream = StreamReader::try_new(bytes, None)
             .map_err(|error| told(reason(&error), "it is damaged, or no journal of tickrate"))?;
         let written = stream.schema();
-        if written.fields() != schema().fields() {
+        if written.fields() != T::schema().fields() {
             let version = written.metadata().get(VERSION_KEY).map_or("another version", String::as_str);
             return Err(told(
                 "its columns are different".to_string(),
@@ -314,10 +339,11 @@ pub(super) fn reason(error: &(dyn std::error::Error + 'static)) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rows::Rows;
     use super::super::sample;
     use super::*;
 
-    fn journal(folder: &Path, rows: u64) -> Journal {
+    fn journal(folder: &Path, rows: u64) -> Journal<Rows> {
         let journal = Journal::create(&sample::run(), &sample::stage(folder)).unwrap();
         for index in 0..rows {
             journal.push(&sample::success(index, 4)).unwrap();
@@ -326,7 +352,7 @@ mod tests {
     }
 
     fn rows_in(path: &Path) -> usize {
-        JournalReader::open(path).unwrap().map(|batch| batch.num_rows()).sum()
+        JournalReader::open::<Rows>(path).unwrap().map(|batch| batch.num_rows()).sum()
     }
 
     #[test]
@@ -356,7 +382,7 @@ mod tests {
         let mut before = whole;
         for cut in (0..bytes.len()).rev().step_by(bytes.len() / 200) {
             fs::write(journal.path(), &bytes[..cut]).unwrap();
-            let Ok(mut reader) = JournalReader::open(journal.path()) else { break };
+            let Ok(mut reader) = JournalReader::open::<Rows>(journal.path()) else { break };
             let rows: usize = reader.by_ref().map(|batch| batch.num_rows()).sum();
             assert!(rows <= before && before - rows <= HOLD_ROWS, "{rows} rows of {before} at {cut}");
             assert!(reader.torn_bytes() < cut as u64);

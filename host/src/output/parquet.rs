@@ -9,7 +9,8 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 
 use super::encode;
-use super::journal::{Journal, JournalReader, reason, recover_command};
+use super::journal::{Journal, JournalReader, Table, reason, recover_command};
+use super::rows::Rows;
 use super::schema::{END_KEY, RECORDS_FILE, RECOVERED_KEY, RUN_KEY, STAGE_KEY, VERSION_KEY};
 use super::{Output, OutputError};
 use crate::record::{Event, RunHeader, StageEnd};
@@ -18,7 +19,7 @@ use crate::record::{Event, RunHeader, StageEnd};
 #[derive(Debug, Default)]
 pub struct ParquetOutput {
     run: Option<Arc<RunHeader>>,
-    stage: Option<Journal>,
+    stage: Option<Journal<Rows>>,
 }
 
 impl ParquetOutput {
@@ -31,7 +32,7 @@ impl ParquetOutput {
     fn finish(&mut self, end: Option<&StageEnd>) -> Result<(), OutputError> {
         let Some(mut journal) = self.stage.take() else { return Ok(()) };
         journal.close()?;
-        convert(journal.path(), end).map(|_| ())
+        convert_records(journal.path(), end).map(|_| ())
     }
 }
 
@@ -62,7 +63,7 @@ impl Output for ParquetOutput {
             },
             Event::StageFinished(_, end) => self.finish(Some(end))?,
             Event::RunFinished => self.finish(None)?,
-            Event::Warned(_) => {}
+            Event::ReplyKept(_) | Event::Warned(_) => {}
         }
         Ok(())
     }
@@ -79,12 +80,24 @@ pub(super) struct Converted {
     pub torn_bytes: u64,
 }
 
-/// Turns the journal at `path` into the `requests.parquet` beside it, with bounded memory, and
-/// deletes it once that is safe on disk. Without an `end` the file is marked as recovered.
-pub(super) fn convert(path: &Path, end: Option<&StageEnd>) -> Result<Converted, OutputError> {
-    let mut journal = JournalReader::open(path)?;
-    let file = path.with_file_name(RECORDS_FILE);
-    let partial = path.with_file_name(format!("{RECORDS_FILE}.partial"));
+/// Turns the journal of records at `path` into the `requests.parquet` beside it; see [`convert`].
+pub(super) fn convert_records(path: &Path, end: Option<&StageEnd>) -> Result<Converted, OutputError> {
+    convert::<Rows>(path, end, encode::write)
+}
+
+/// What writes all batches of a journal to a file, with this metadata, and says how many rows.
+pub(super) type Write = fn(&mut JournalReader, &Path, Vec<KeyValue>) -> Result<u64, ParquetError>;
+
+/// Turns the journal of a `T` at `path` into the file beside it, with bounded memory, and deletes it
+/// once that is safe on disk. Without an `end` the file is marked as recovered.
+pub(super) fn convert<T: Table>(
+    path: &Path,
+    end: Option<&StageEnd>,
+    write: Write,
+) -> Result<Converted, OutputError> {
+    let mut journal = JournalReader::open::<T>(path)?;
+    let file = path.with_file_name(T::FILE);
+    let partial = path.with_file_name(format!("{}.partial", T::FILE));
     let failed = |error: ParquetError| {
         let folder = path.parent().unwrap_or(Path::new("."));
         OutputError(format!(
@@ -96,7 +109,7 @@ pub(super) fn convert(path: &Path, end: Option<&StageEnd>) -> Result<Converted, 
         ))
     };
     let metadata = metadata(&journal, end).map_err(|error| failed(ParquetError::External(error.into())))?;
-    let rows = encode::write(&mut journal, &partial, metadata).map_err(failed)?;
+    let rows = write(&mut journal, &partial, metadata).map_err(failed)?;
     fs::rename(&partial, &file).map_err(|error| failed(error.into()))?;
     sync_folder_of(&file);
     let torn_bytes = journal.torn_bytes();

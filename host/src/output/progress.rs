@@ -68,7 +68,7 @@ impl Output for Progress {
             Event::RequestSettled(record) => self.note(record),
             Event::StageFinished(..) | Event::RunFinished => self.console.end_progress(),
             Event::Warned(text) => self.console.print(&format!("warning: {text}")),
-            Event::RunStarted(_) => {}
+            Event::RunStarted(_) | Event::ReplyKept(_) => {}
         }
         Ok(())
     }

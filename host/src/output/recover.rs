@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::OutputError;
+use super::frames;
 use super::journal::JournalReader;
-use super::parquet::convert;
+use super::parquet::convert_records;
+use super::rows::Rows;
 use super::schema::{JOURNAL_FILE, RECORDS_FILE};
 use super::stored::read;
 use crate::record::StageHeader;
@@ -38,6 +40,8 @@ pub struct Recovered {
     pub live: Vec<PathBuf>,
     /// Journals that could not be recovered, and why.
     pub failures: Vec<OutputError>,
+    /// The files of kept replies that were made, ordered by folder.
+    pub replies: Vec<PathBuf>,
 }
 
 /// Turns every journal that is in `folder`, or in a folder below it, into the `requests.parquet`
@@ -50,26 +54,47 @@ pub fn recover(folder: &Path) -> Result<Recovered, OutputError> {
     }
     let mut recovered = Recovered::default();
     for path in find(folder, JOURNAL_FILE, DEPTH) {
+        recovered.each(path, |recovered, path| {
+            recovered.stages.push(recover_one(path)?);
+            Ok(())
+        });
+    }
+    for path in find(folder, frames::JOURNAL_FILE, DEPTH) {
+        recovered.each(path, |recovered, path| {
+            recovered.replies.push(frames::convert(path, None)?);
+            Ok(())
+        });
+    }
+    Ok(recovered)
+}
+
+impl Recovered {
+    /// Recovers one journal, unless its run is alive.
+    fn each(
+        &mut self,
+        path: PathBuf,
+        recover: impl FnOnce(&mut Recovered, &Path) -> Result<(), OutputError>,
+    ) {
         match seize(&path) {
-            Ok(None) => recovered.live.push(path),
-            Ok(Some(_lock)) => match recover_one(&path) {
-                Ok(stage) => recovered.stages.push(stage),
-                Err(error) => recovered.failures.push(error),
-            },
+            Ok(None) => self.live.push(path),
+            Ok(Some(_lock)) => {
+                if let Err(error) = recover(self, &path) {
+                    self.failures.push(error);
+                }
+            }
             // Another recovery was faster.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
                 let told =
                     format!("could not open \"{}\": {error}; see to it that it can be read", path.display());
-                recovered.failures.push(OutputError(told));
+                self.failures.push(OutputError(told));
             }
         }
     }
-    Ok(recovered)
 }
 
 fn recover_one(path: &Path) -> Result<RecoveredStage, OutputError> {
-    let journal = JournalReader::open(path)?;
+    let journal = JournalReader::open::<Rows>(path)?;
     let stage = journal.stage().clone();
     let file = path.with_file_name(RECORDS_FILE);
     if file.exists() {
@@ -88,7 +113,7 @@ fn recover_one(path: &Path) -> Result<RecoveredStage, OutputError> {
         return Ok(RecoveredStage { stage, file, rows, torn_bytes: 0 });
     }
     drop(journal);
-    let converted = convert(path, None)?;
+    let converted = convert_records(path, None)?;
     let (rows, torn_bytes) = (converted.rows, converted.torn_bytes);
     Ok(RecoveredStage { stage, file: converted.file, rows, torn_bytes })
 }
@@ -157,7 +182,7 @@ mod tests {
     #[ignore = "run by another test"]
     fn journals_until_it_is_killed() {
         let Some(folder) = std::env::var_os(FOLDER) else { return };
-        let journal = Journal::create(&sample::run(), &sample::stage(Path::new(&folder))).unwrap();
+        let journal = Journal::<Rows>::create(&sample::run(), &sample::stage(Path::new(&folder))).unwrap();
         for index in 0.. {
             let mut record = sample::success(index, 4);
             record.closed = Nanos(monotonic_ns());
@@ -199,7 +224,7 @@ mod tests {
     }
 
     fn left_behind(folder: &Path, rows: u64) {
-        let journal = Journal::create(&sample::run(), &sample::stage(folder)).unwrap();
+        let journal = Journal::<Rows>::create(&sample::run(), &sample::stage(folder)).unwrap();
         (0..rows).for_each(|index| journal.push(&sample::success(index, 4)).unwrap());
     }
 

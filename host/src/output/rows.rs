@@ -6,10 +6,11 @@ use arrow::array::{
     ArrayBuilder, ArrayRef, BooleanBuilder, Float64Builder, Int32Builder, Int64Builder, ListBuilder,
     MapBuilder, MapFieldNames, RecordBatch, StringBuilder,
 };
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::{DataType, Field, SchemaRef};
 use arrow::error::ArrowError;
 
-use super::schema::{COLUMNS, Kind, MAP_NAMES, element, schema};
+use super::journal::Table;
+use super::schema::{COLUMNS, JOURNAL_FILE, Kind, MAP_NAMES, RECORDS_FILE, element, schema};
 use crate::record::{RequestRecord, TokenFrame};
 
 /// The longest text that a cell takes, in bytes; what is beyond it is cut off. A batch must stay
@@ -64,6 +65,36 @@ impl Rows {
     pub fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
         (self.rows, self.bytes) = (0, 0);
         RecordBatch::try_new(schema(), self.columns.iter_mut().map(Builder::finish).collect())
+    }
+}
+
+impl Table for Rows {
+    type Row = RequestRecord;
+    const JOURNAL: &'static str = JOURNAL_FILE;
+    const FILE: &'static str = RECORDS_FILE;
+
+    fn new() -> Rows {
+        Rows::new()
+    }
+
+    fn schema() -> SchemaRef {
+        schema()
+    }
+
+    fn push(&mut self, record: &RequestRecord) {
+        self.push(record);
+    }
+
+    fn waiting(&self) -> usize {
+        self.len()
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes()
+    }
+
+    fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
+        self.finish()
     }
 }
 
@@ -187,12 +218,7 @@ impl Builder {
                 let field = element(DataType::Int32, true);
                 Builder::Int32s(ListBuilder::new(Int32Builder::new()).with_field(field))
             }
-            Kind::Labels => {
-                let (entry, key, value) = MAP_NAMES;
-                let names = MapFieldNames { entry: entry.into(), key: key.into(), value: value.into() };
-                let builder = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
-                Builder::Labels(builder.with_values_field(Field::new(value, DataType::Utf8, false)))
-            }
+            Kind::Labels => Builder::Labels(labels_builder()),
         }
     }
 
@@ -246,8 +272,19 @@ impl Builder {
     }
 }
 
+/// A builder of a column of labels.
+pub(super) fn labels_builder() -> MapBuilder<StringBuilder, StringBuilder> {
+    let (entry, key, value) = MAP_NAMES;
+    let names = MapFieldNames { entry: entry.into(), key: key.into(), value: value.into() };
+    let builder = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
+    builder.with_values_field(Field::new(value, DataType::Utf8, false))
+}
+
 /// Appends labels, each name once, as readers of Parquet maps insist: the later value counts.
-fn push_labels(builder: &mut MapBuilder<StringBuilder, StringBuilder>, labels: &[(String, String)]) {
+pub(super) fn push_labels(
+    builder: &mut MapBuilder<StringBuilder, StringBuilder>,
+    labels: &[(String, String)],
+) {
     let last: HashMap<&str, usize> =
         labels.iter().enumerate().map(|(at, (name, _))| (name.as_str(), at)).collect();
     for (at, (name, value)) in labels.iter().enumerate() {

@@ -59,7 +59,7 @@ impl Output for Summary {
                 self.console.print(&format!("\n{text}"));
                 write(&self.folder.join("performance_summary.txt"), &text)?;
             }
-            Event::RunStarted(_) | Event::RunFinished | Event::Warned(_) => {}
+            Event::RunStarted(_) | Event::ReplyKept(_) | Event::RunFinished | Event::Warned(_) => {}
         }
         Ok(())
     }

@@ -266,7 +266,7 @@ impl Output for VisualizerOutput {
                 }
                 Some(json!({"type": "stage", "stage": stage.name, "folder": stage.folder}))
             }
-            Event::RequestSettled(_) | Event::Warned(_) | Event::RunFinished => None,
+            Event::RequestSettled(_) | Event::ReplyKept(_) | Event::Warned(_) | Event::RunFinished => None,
         };
         // A process that hangs or is gone loses lines; it is told of after the run.
         if let Some(line) = line {

@@ -8,7 +8,7 @@ use std::sync::mpsc::SyncSender;
 
 use serde::{Deserialize, Serialize};
 
-use super::{GoodputTarget, RequestRecord};
+use super::{GoodputTarget, KeptReply, RequestRecord};
 use crate::units::Nanos;
 
 /// What is known of a run before its first request. It holds no secret.
@@ -144,6 +144,9 @@ pub enum Event {
     StageStarted(Arc<StageHeader>),
     /// A request is over, well or badly, and its record is final.
     RequestSettled(Box<RequestRecord>),
+    /// A reply is to be kept, for those who want to parse it again. The record of its request
+    /// follows, not always at once.
+    ReplyKept(Box<KeptReply>),
     /// All records of the stage have been told.
     StageFinished(Arc<StageHeader>, Box<StageEnd>),
     /// Something that the user should read, and that is not a record.

@@ -4,6 +4,7 @@
 mod conversation;
 mod event;
 mod goodput;
+mod kept;
 mod tokens;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ pub use event::{
 
 pub use conversation::{ConversationFigures, ConversationTally};
 pub use goodput::{GoodputError, GoodputMetric, GoodputTarget};
+pub use kept::KeptReply;
 pub use tokens::{CachedSource, TokenCounts, TokenSource};
 
 use crate::contract::{Failure, Framing};

@@ -355,6 +355,10 @@ pub struct PerfArgs {
     /// Keep prompts and outputs in the records
     #[arg(long, help_heading = "Output")]
     save_text: bool,
+    /// Keep the replies beside the records, in frames.parquet, so that "tickrate reparse" can parse them
+    /// again
+    #[arg(long, help_heading = "Output")]
+    save_frames: bool,
     /// Log the progress every so many requests; 0 for never
     #[arg(long, value_name = "N", default_value_t = 100, help_heading = "Output")]
     log_every_n_query: u64,

@@ -250,6 +250,7 @@ fn a_slow_dataset_starves_the_run_and_is_told() {
         workers: 1,
         settlers: 1,
         keep_texts: false,
+        keep_replies: false,
     };
     let parts = Parts {
         dataset: &mut dataset,
