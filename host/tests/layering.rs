@@ -19,6 +19,7 @@ const RANKS: [(&str, u32); 21] = [
     ("hub", 5),
     ("engine", 5),
     ("output", 5),
+    ("gate", 5),
     ("tune", 5),
     ("sim", 5),
     ("config", 6),

@@ -4,16 +4,17 @@
 pub mod console;
 mod decode;
 mod encode;
+pub mod html;
 pub mod journal;
 pub mod parquet;
 pub mod progress;
+mod recommendations;
 pub mod recover;
 pub mod rows;
 #[cfg(test)]
 mod sample;
 pub mod schema;
 pub mod stored;
-mod suggestions;
 pub mod summary;
 pub mod table;
 pub mod visualizer;

@@ -4,6 +4,8 @@
 mod conversation;
 mod event;
 mod goodput;
+#[cfg(test)]
+pub(crate) mod testing;
 mod tokens;
 
 use std::sync::Arc;
