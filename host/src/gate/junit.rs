@@ -78,9 +78,15 @@ mod tests {
         let gates: Vec<Gate> =
             ["failed_requests > 0", "rps < 1", "rps of c < 1"].iter().map(|g| g.parse().unwrap()).collect();
         let text = junit(&stages, &judge(&gates, &stages)).unwrap();
-        assert!(text.contains("<testsuites name=\"tickrate\" tests=\"4\" skipped=\"0\" failures=\"3\""), "{text}");
+        assert!(
+            text.contains("<testsuites name=\"tickrate\" tests=\"4\" skipped=\"0\" failures=\"3\""),
+            "{text}"
+        );
         assert!(text.contains("<testsuite name=\"a&lt;b&gt;&amp;\" tests=\"3\""), "{text}");
-        assert!(text.contains("<testcase name=\"not failed_requests &gt; 0\" classname=\"a&lt;b&gt;&amp;\"/>"), "{text}");
+        assert!(
+            text.contains("<testcase name=\"not failed_requests &gt; 0\" classname=\"a&lt;b&gt;&amp;\"/>"),
+            "{text}"
+        );
         assert!(text.contains("message=\"none of its 0 requests succeeded\""), "{text}");
         assert!(text.contains("<testsuite name=\"run\" tests=\"1\""), "{text}");
     }

@@ -116,7 +116,9 @@ impl Gate {
         let failed = value.is_none() || self.criterion.holds(value);
         let message = match value {
             None => format!("{name}: {figure} was not measured, so that \"{self}\" fails"),
-            Some(value) if failed => format!("{name}: {figure} is {}: \"{self}\" fails", quantity.show(value)),
+            Some(value) if failed => {
+                format!("{name}: {figure} is {}: \"{self}\" fails", quantity.show(value))
+            }
             Some(value) => format!("{name}: {figure} is {}: \"{self}\" passes", quantity.show(value)),
         };
         Verdict { gate: self.text.clone(), stage: Some(name.clone()), figure, value, failed, message }

@@ -144,9 +144,8 @@ impl Quantity {
             }
         }
         if let (Unit::Ms, Some(notes), Some(seconds)) = (self.unit(), bare_seconds, number(text)) {
-            notes.push(format!(
-                "{name}: {text} without a unit is read as seconds; write {text}s or {text}ms"
-            ));
+            notes
+                .push(format!("{name}: {text} without a unit is read as seconds; write {text}s or {text}ms"));
             return Ok(seconds * 1e3);
         }
         let units = self.unit().spellings().iter().map(|(unit, _)| *unit);

@@ -10,11 +10,8 @@ pub fn knee(stages: &[StageSummary]) -> Option<usize> {
         let latency_s = stage.distribution(Metric::Latency)?.mean();
         (latency_s > 0.0).then_some(stage.request_throughput_rps()? / latency_s)
     };
-    let mut order: Vec<(f64, f64, usize)> = stages
-        .iter()
-        .enumerate()
-        .filter_map(|(at, stage)| Some((load(stage)?, power(stage)?, at)))
-        .collect();
+    let mut order: Vec<(f64, f64, usize)> =
+        stages.iter().enumerate().filter_map(|(at, stage)| Some((load(stage)?, power(stage)?, at))).collect();
     order.sort_by(|a, b| a.0.total_cmp(&b.0));
     let best = (0..order.len()).max_by(|&a, &b| order[a].1.total_cmp(&order[b].1))?;
     (order.len() >= 3 && best > 0 && best + 1 < order.len()).then(|| order[best].2)

@@ -4,8 +4,8 @@
 use serde::Serialize;
 
 use super::bins::{Bars, Cells, Columns, HeatMap, Histogram, Track, aligned};
-use super::turns::{ConversationView, Turns};
 use super::resample::{Interval, RequestSample, wilson_percent};
+use super::turns::{ConversationView, Turns};
 use super::{Quantity, StageSummary};
 use crate::record::{RequestRecord, StageEnd};
 use crate::units::Nanos;

@@ -357,6 +357,14 @@ mod tests {
     }
 
     #[test]
+    fn the_documentation_lists_every_figure() {
+        let text = include_str!("../../../docs/ci.md");
+        let words = SINGLES.iter().map(|single| single.name).chain(Metric::ALL.map(Metric::word));
+        let missing: Vec<&str> = words.filter(|word| !text.contains(&format!("`{word}`"))).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
     fn a_name_that_is_nearly_one_is_answered_with_those_that_are_near() {
         assert_eq!(Quantity::named("p99_tfft").unwrap_err()[0], "p99_ttft");
         assert_eq!(Quantity::named("eror_rate").unwrap_err()[0], "error_rate");

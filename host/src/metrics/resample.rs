@@ -60,17 +60,27 @@ pub struct Replicates {
     pub values: Vec<f64>,
 }
 
+/// A value of a request,
+type Value = fn(&Drawn) -> f64;
+/// and what it adds to the two sums of a ratio.
+type Pair = fn(&Drawn) -> (f64, f64);
+
 /// The figures that are resampled.
-const TIMES: [(Metric, fn(&Drawn) -> f64); 3] = [
+const TIMES: [(Metric, Value); 3] = [
     (Metric::Ttft, |drawn| drawn.ttft_ms),
     (Metric::Tpot, |drawn| drawn.tpot_ms),
     (Metric::Latency, |drawn| drawn.latency_ms),
 ];
-const STATISTICS: [Percentile; 5] =
-    [Percentile::Mean, Percentile::At(50.0), Percentile::At(90.0), Percentile::At(95.0), Percentile::At(99.0)];
+const STATISTICS: [Percentile; 5] = [
+    Percentile::Mean,
+    Percentile::At(50.0),
+    Percentile::At(90.0),
+    Percentile::At(95.0),
+    Percentile::At(99.0),
+];
 /// Ratios of sums. In a closed loop a throughput is one: requests (or tokens) ÷ latency, times the
 /// requests in flight.
-const RATIOS: [(&str, fn(&Drawn) -> (f64, f64)); 4] = [
+const RATIOS: [(&str, Pair); 4] = [
     ("request_throughput", |drawn| (1.0, drawn.latency_ms)),
     ("output_throughput", |drawn| (drawn.output, drawn.latency_ms)),
     ("total_throughput", |drawn| (drawn.input + drawn.output, drawn.latency_ms)),
@@ -159,11 +169,7 @@ impl RequestSample {
             .collect()
     }
 
-    fn figures(
-        &self,
-        together: Option<u32>,
-        value: impl Fn(Quantity) -> Option<f64>,
-    ) -> Vec<Figure> {
+    fn figures(&self, together: Option<u32>, value: impl Fn(Quantity) -> Option<f64>) -> Vec<Figure> {
         let all = vec![1; self.drawn.len()];
         let mut out = Vec::new();
         let mut keep = |quantity: Quantity, statistic: Statistic| {
@@ -171,7 +177,8 @@ impl RequestSample {
             let mut figure = Figure { quantity, statistic, truth, kept: 0.0, scale: 1.0 };
             if let Some(kept) = figure.of(&all).filter(|kept| *kept != 0.0) {
                 // A throughput is a ratio of sums but for a constant: the requests in flight.
-                figure.scale = if matches!(figure.statistic, Statistic::Ratio(_)) { truth / kept } else { 1.0 };
+                figure.scale =
+                    if matches!(figure.statistic, Statistic::Ratio(_)) { truth / kept } else { 1.0 };
                 figure.kept = kept * figure.scale;
                 out.push(figure);
             }
@@ -184,7 +191,8 @@ impl RequestSample {
             keep(quantity, Statistic::Ratio(self.drawn.iter().map(of).collect()));
         }
         for (metric, of) in TIMES {
-            let mut order: Vec<(f64, u32)> = (0..).zip(&self.drawn).map(|(at, drawn)| (of(drawn), at)).collect();
+            let mut order: Vec<(f64, u32)> =
+                (0..).zip(&self.drawn).map(|(at, drawn)| (of(drawn), at)).collect();
             order.retain(|(value, _)| !value.is_nan());
             order.sort_by(|a, b| a.0.total_cmp(&b.0));
             if order.len() < FEWEST {

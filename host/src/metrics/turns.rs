@@ -159,10 +159,8 @@ impl Turns {
         }
         let position = &mut self.positions[turn];
         position.requests += 1;
-        if let Some(ttft_ms) = record.ttft_ms {
-            if position.ttft_ms.len() < 4096 {
-                position.ttft_ms.push(ttft_ms);
-            }
+        if position.ttft_ms.len() < 4096 {
+            position.ttft_ms.extend(record.ttft_ms);
         }
         if let Some(input) = record.tokens.input {
             position.input_tokens += input;

@@ -58,11 +58,8 @@ fn sweep(stages: &[StageSummary], measured: &[&StageSummary]) -> Vec<Recommendat
     let fastest = measured.iter().enumerate().max_by(|a, b| throughput(a.1).total_cmp(&throughput(b.1)));
     let quickest = measured.iter().min_by(|a, b| latency(a).total_cmp(&latency(b)));
     if let Some((_, stage)) = fastest {
-        let text = format!(
-            "Best throughput: {} with {} req/s",
-            stage.stage.name,
-            decimal(throughput(stage), 2)
-        );
+        let text =
+            format!("Best throughput: {} with {} req/s", stage.stage.name, decimal(throughput(stage), 2));
         out.push(say(text, "the stage with the most successful requests ÷ its duration"));
     }
     if let Some(stage) = quickest {
@@ -74,7 +71,8 @@ fn sweep(stages: &[StageSummary], measured: &[&StageSummary]) -> Vec<Recommendat
         && let Some((at, stage)) = fastest
     {
         out.push(if at == measured.len() - 1 {
-            let text = "Throughput was still growing at the highest load: test higher ones to find the limit.";
+            let text =
+                "Throughput was still growing at the highest load: test higher ones to find the limit.";
             say(text, "throughput is highest in the stage with the highest load")
         } else if at == 0 {
             let text =
@@ -88,7 +86,10 @@ fn sweep(stages: &[StageSummary], measured: &[&StageSummary]) -> Vec<Recommendat
         if let Some(knee) = knee(stages) {
             let name = &stages[knee].stage.name;
             let text = format!("The knee is at {name}: beyond it latency grows faster than throughput.");
-            out.push(say(text, "throughput ÷ mean latency (Kleinrock's power) is highest there, of at least three loads"));
+            out.push(say(
+                text,
+                "throughput ÷ mean latency (Kleinrock's power) is highest there, of at least three loads",
+            ));
         }
         let growth = latency(last) / latency(first);
         if growth > STEEP {
@@ -100,7 +101,10 @@ fn sweep(stages: &[StageSummary], measured: &[&StageSummary]) -> Vec<Recommendat
             "Only {} % of the requests succeeded at the highest load: look at the errors before trusting its figures.",
             decimal(percent, 1)
         );
-        out.push(say(text, format!("fewer than {} % of the requests of the last stage succeeded", decimal(LOW_SUCCESS, 0))));
+        out.push(say(
+            text,
+            format!("fewer than {} % of the requests of the last stage succeeded", decimal(LOW_SUCCESS, 0)),
+        ));
     }
     out
 }
@@ -113,7 +117,8 @@ fn steep(growth: f64, first: &StageSummary, last: &StageSummary) -> Recommendati
         (Some(ttft), Some(tpot)) if tpot > 2.0 * ttft => "decoding slows down as the batch grows",
         _ => "requests are queueing",
     };
-    let text = format!("Latency grew {} times from the lowest to the highest load: {why}.", decimal(growth, 1));
+    let text =
+        format!("Latency grew {} times from the lowest to the highest load: {why}.", decimal(growth, 1));
     let rule = format!(
         "mean latency grew more than {} times; of TTFT and TPOT, the one that grew more than twice as much as the other is named",
         decimal(STEEP, 0)
@@ -158,7 +163,13 @@ fn of_stage(stage: &StageSummary) -> Vec<Recommendation> {
             decimal(trust_ms, 3),
             decimal(trust_ms / median * 100.0, 0)
         );
-        out.push(say(text, format!("the client's own error is more than {} % of the median TTFT", decimal(BLURRED * 100.0, 0))));
+        out.push(say(
+            text,
+            format!(
+                "the client's own error is more than {} % of the median TTFT",
+                decimal(BLURRED * 100.0, 0)
+            ),
+        ));
     }
     if let (None, Some(asked), Some(done)) =
         (stage.stage.parallel, stage.stage.rate_rps.and(load(stage)), stage.request_throughput_rps())
@@ -170,7 +181,10 @@ fn of_stage(stage: &StageSummary) -> Vec<Recommendation> {
             decimal(done, 2),
             decimal(asked, 2)
         );
-        out.push(say(text, format!("an open loop completed less than {} % of the asked rate", decimal(BEHIND * 100.0, 0))));
+        out.push(say(
+            text,
+            format!("an open loop completed less than {} % of the asked rate", decimal(BEHIND * 100.0, 0)),
+        ));
     }
     if let (Some(sent), Some(due)) = (mean(stage, Metric::Latency), mean(stage, Metric::LatencyFromDue))
         && due > sent * (1.0 + QUEUED)
@@ -179,7 +193,10 @@ fn of_stage(stage: &StageSummary) -> Vec<Recommendation> {
             "Requests of {name} waited {} s on average before they were sent: compare the figures from due.",
             decimal(due - sent, 3)
         );
-        out.push(say(text, format!("mean latency from due is more than {} % above mean latency", decimal(QUEUED * 100.0, 0))));
+        out.push(say(
+            text,
+            format!("mean latency from due is more than {} % above mean latency", decimal(QUEUED * 100.0, 0)),
+        ));
     }
     out
 }

@@ -33,7 +33,7 @@ function drawCells(holder, map, name) {
   const points = cells.map(([column, row, count]) => {
     const x = plot.across(column * width), end = plot.across((column + 1) * width);
     const y = plot.up(edges[row + 1]), foot = plot.up(edges[row]);
-    const level = most === 1 ? 6 : 1 + Math.round(8 * Math.log(count) / Math.log(most));
+    const level = 3 + Math.round(6 * Math.log(count) / Math.log(Math.max(most, 12)));
     add(plot.picture, "rect", { x, y, width: Math.max(1, end - x - 0.4), height: Math.max(1, foot - y - 0.4), class: `h${level}` });
     return { x: (x + end) / 2, y: (y + foot) / 2, text: `${shown(column * width)} – ${shown((column + 1) * width)} s\n${shown(edges[row])} – ${shown(edges[row + 1])} ms\n${count} values` };
   });
@@ -41,8 +41,16 @@ function drawCells(holder, map, name) {
 }
 
 // What went on over time: one row of the course as an area with a line.
-function drawCourse(holder, course, rows, unit) {
-  const step = course.column_s, length = course[rows[0][0]].length;
+function drawCourse(holder, given, rows, unit) {
+  // Columns of a few requests each would show nothing but chance.
+  const wide = Math.ceil(given[rows[0][0]].length / 64), step = given.column_s * wide, course = {};
+  for (const [row] of rows) {
+    course[row] = [];
+    for (let from = 0; from < given[row].length; from += wide) {
+      course[row].push(given[row].slice(from, from + wide).reduce((a, b) => a + b, 0) / wide);
+    }
+  }
+  const length = course[rows[0][0]].length;
   const most = Math.max(1e-9, ...rows.flatMap(([row]) => course[row]));
   const plot = frame(holder, 170, { low: 0, high: length * step, title: "s since the stage began" }, { low: 0, high: most * 1.08, title: unit },
     rows.map(([row, name]) => `${name}: at most ${shown(Math.max(...course[row]))} ${unit}`).join("; "));
@@ -116,6 +124,7 @@ function drawSweep(holder, sweep, xName, yName, knee) {
   const plot = frame(holder, 340, x, y, `${y.title} against ${x.title}, ${drawn.length} stages`);
   const at = (point) => [plot.across(point.x.value), plot.up(point.y.value)];
   add(plot.picture, "path", { class: "line one", d: drawn.map((point, index) => `${index ? "L" : "M"}${at(point).join(" ")}`).join("") });
+  const labels = [];
   for (const point of drawn) {
     const [cx, cy] = at(point), [left, right] = ends(point.x).map(plot.across), [low, high] = ends(point.y).map(plot.up);
     add(plot.picture, "line", { x1: left, x2: right, y1: cy, y2: cy, class: "error one" });
@@ -123,8 +132,15 @@ function drawSweep(holder, sweep, xName, yName, knee) {
     add(plot.picture, "circle", { cx, cy, r: 4.5, class: "fone" });
     const text = point.index === knee ? `${point.stage.label} · knee` : point.stage.label;
     if (point.index === knee) add(plot.picture, "circle", { cx, cy, r: 9, class: "ring" });
-    const near = cx > plot.right - text.length * 6 - 14;
-    add(plot.picture, "text", { x: cx + (near ? -11 : 11), y: cy - 9, class: "label", "text-anchor": near ? "end" : "start" }, text);
+    const length = text.length * 6.6 + 4, near = cx > plot.right - length - 14, begin = near ? cx - 11 - length : cx + 11;
+    labels.push({ text, near, cx, cy, begin, end: begin + length, first: point.index === knee });
+  }
+  // A label that would lie over another is left out; the knee's is never.
+  const placed = [];
+  for (const label of [...labels.filter((one) => one.first), ...labels.filter((one) => !one.first)]) {
+    if (placed.some((other) => label.begin < other.end && other.begin < label.end && Math.abs(label.cy - other.cy) < 14)) continue;
+    placed.push(label);
+    add(plot.picture, "text", { x: label.cx + (label.near ? -11 : 11), y: label.cy - 9, class: "label", "text-anchor": label.near ? "end" : "start" }, label.text);
   }
   explore(plot, drawn.map((point) => {
     const [cx, cy] = at(point);

@@ -137,6 +137,11 @@ function explore(plot, points) {
   });
 }
 
+const drawings = [];
+
+// Draws whatever has got room since, such as the charts of a panel that was hidden.
+function drawShown() { drawings.forEach((again) => again()); }
+
 // Draws now if there is room, and again whenever the width changes.
 function keepDrawn(holder, draw) {
   let width = 0;
@@ -144,6 +149,7 @@ function keepDrawn(holder, draw) {
     if (holder.clientWidth > 0 && holder.clientWidth !== width) { width = holder.clientWidth; draw(); }
   };
   new ResizeObserver(again).observe(holder);
+  drawings.push(again);
   again();
   return () => { width = 0; again(); };
 }

@@ -85,8 +85,16 @@ fn headline(pairs: &[(&StageSummary, &Profile)], best: usize, knee: Option<usize
     let name = &summary.stage.name;
     let (title, lead) = match (pairs.len(), knee) {
         (1, _) => ("Overview".to_string(), format!("The figures of {name}.")),
-        (_, Some(_)) => ("At the knee".to_string(), format!("The figures of {name}, beyond which more load costs more latency than it brings throughput.")),
-        (_, None) => ("At the best throughput".to_string(), format!("The figures of {name}, the stage with the most requests per second.")),
+        (_, Some(_)) => (
+            "At the knee".to_string(),
+            format!(
+                "The figures of {name}, beyond which more load costs more latency than it brings throughput."
+            ),
+        ),
+        (_, None) => (
+            "At the best throughput".to_string(),
+            format!("The figures of {name}, the stage with the most requests per second."),
+        ),
     };
     let lead = format!("{lead} The bar below a figure is its 95 % interval, on a scale of ± 25 %.");
     json!({"title": title, "lead": lead, "cards": stage::cards(summary, profile), "stage": best})
@@ -122,9 +130,9 @@ fn rounded(value: Value) -> Value {
             if short.fract() == 0.0 && short.abs() < 1e15 { json!(short as i64) } else { json!(short) }
         }
         Value::Array(items) => items.into_iter().map(rounded).collect(),
-        Value::Object(members) => {
-            Value::Object(members.into_iter().map(|(name, value)| (name, rounded(value))).collect::<Map<_, _>>())
-        }
+        Value::Object(members) => Value::Object(
+            members.into_iter().map(|(name, value)| (name, rounded(value))).collect::<Map<_, _>>(),
+        ),
         other => other,
     }
 }

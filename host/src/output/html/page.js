@@ -22,6 +22,7 @@ function tabs() {
   const select = (index, focus) => {
     buttons.forEach((button, at) => { button.setAttribute("aria-selected", String(at === index)); button.tabIndex = at === index ? 0 : -1; });
     panels.forEach((panel, at) => { panel.hidden = at !== index; });
+    drawShown();
     if (focus) { buttons[index].focus(); buttons[index].scrollIntoView({ block: "nearest", inline: "nearest" }); }
   };
   buttons.forEach((button, index) => {

@@ -9,13 +9,10 @@ use sha2::{Digest, Sha256};
 use super::OutputError;
 
 const STYLE: &str = include_str!("style.css");
-const SCRIPTS: [(&str, &str); 1] = [
-    ("report.html", concat!(include_str!("core.js"), include_str!("charts.js"), include_str!("page.js"))),
-];
-const TEMPLATES: [(&str, &str); 2] = [
-    ("shell.html", include_str!("shell.html")),
-    ("report.html", include_str!("report.html")),
-];
+const SCRIPTS: [(&str, &str); 1] =
+    [("report.html", concat!(include_str!("core.js"), include_str!("charts.js"), include_str!("page.js")))];
+const TEMPLATES: [(&str, &str); 2] =
+    [("shell.html", include_str!("shell.html")), ("report.html", include_str!("report.html"))];
 
 /// Fills the template `name` with `page`. Every value is escaped but those that are marked safe:
 /// the page's own style and script, and data that went through [`data`].

@@ -45,7 +45,8 @@ pub(super) fn cards(summary: &StageSummary, profile: &Profile) -> Vec<Value> {
         let value = quantity.of(summary)?;
         let interval = profile.interval(quantity);
         let trust_ms = summary.health.as_ref().and_then(|health| health.trust_ms);
-        let of_client = trust_ms.filter(|_| quantity.unit() == Unit::Ms && quantity.better() == Better::Lower);
+        let of_client =
+            trust_ms.filter(|_| quantity.unit() == Unit::Ms && quantity.better() == Better::Lower);
         let mut notes = Vec::new();
         match interval {
             Some(Interval { low, high }) => notes.push(format!("95 %: {} – {}", digits(low), digits(high))),

@@ -87,11 +87,7 @@ pub(super) fn point(summary: &StageSummary, profile: &Profile) -> Value {
 }
 
 /// The table of all stages; a column for each figure that any stage has.
-pub(super) fn overview(
-    pairs: &[(&StageSummary, &Profile)],
-    best: usize,
-    knee: Option<usize>,
-) -> Value {
+pub(super) fn overview(pairs: &[(&StageSummary, &Profile)], best: usize, knee: Option<usize>) -> Value {
     let has = |quantity: Quantity| pairs.iter().any(|(summary, _)| quantity.of(summary).is_some());
     let columns: Vec<(Quantity, &str)> = COLUMNS
         .iter()

@@ -63,7 +63,10 @@ fn the_page_reaches_nothing_outside() {
     for word in ["http://", "https://", "url(", "@import", "fetch(", "XMLHttpRequest", "src=", "style=\""] {
         let found: Vec<&str> =
             page.match_indices(word).map(|(at, _)| &page[at.saturating_sub(20)..at + 40]).collect();
-        assert!(found.iter().all(|text| text.contains("www.w3.org/2000/svg") || text.contains("&lt;img")), "{word}: {found:?}");
+        assert!(
+            found.iter().all(|text| text.contains("www.w3.org/2000/svg") || text.contains("&lt;img")),
+            "{word}: {found:?}"
+        );
     }
 }
 
