@@ -9,7 +9,7 @@ use crate::running::{perf_on, root, sim, tickrate};
 
 /// What a script of `tests/browser` says; it must have ended well.
 #[track_caller]
-fn checked(script: &str, page: &Path, name: &str) {
+pub fn checked(script: &str, page: &Path, name: &str) {
     let mut command = Command::new("python3");
     let output = command.arg(root().join("tests/browser").join(script)).arg(page).arg(name).output().unwrap();
     let said = [&output.stdout[..], &output.stderr[..]].concat();

@@ -2,6 +2,7 @@
 
 mod apis;
 mod browser;
+mod compare;
 mod config;
 mod conversations;
 mod datasets;

@@ -11,7 +11,6 @@ use crate::gate::junit::junit;
 use crate::gate::step_summary::step_summary;
 use crate::gate::{self, Verdict};
 use crate::metrics::StageSummary;
-use crate::output::console::Console;
 use crate::plan;
 
 /// Makes sure that the files can be written, so that nothing is measured in vain.
@@ -47,9 +46,9 @@ pub(super) fn have_stages(config: &Config) -> Result<(), AppError> {
 }
 
 /// Judges the gates of runs, each a title and its stages, and tells the verdicts wherever they are
-/// asked for. Returns whether one failed.
+/// asked for, and by `tell`. Returns whether one failed.
 pub(super) fn settle(
-    console: &Console,
+    tell: &dyn Fn(&str),
     gates: &GateConfig,
     runs: &[(&str, &[StageSummary])],
 ) -> Result<bool, AppError> {
@@ -57,7 +56,7 @@ pub(super) fn settle(
     let verdicts: Vec<Verdict> =
         runs.iter().flat_map(|(_, stages)| gate::judge(&gates.fail_if, stages)).collect();
     if !verdicts.is_empty() {
-        console.print(&format!("\n{}", gate::told(&verdicts)));
+        tell(&format!("\n{}", gate::told(&verdicts)));
     }
     if let Some(file) = &gates.junit {
         let text = junit(&stages, &verdicts).map_err(|error| AppError::new(Exit::Failed, error))?;

@@ -1,5 +1,6 @@
 //! The composition root: the only module that knows all the parts.
 
+mod compare;
 mod connection;
 mod dry_run;
 mod exit;
@@ -15,6 +16,7 @@ mod stages;
 mod stored;
 mod visualize;
 
+pub use compare::{CompareSpec, Format, compare};
 pub use dry_run::dry_run;
 pub use exit::{AppError, Exit};
 pub use parts::plugin_services;

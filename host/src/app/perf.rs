@@ -172,8 +172,11 @@ impl Run {
         let page =
             results.as_ref().map_or(Ok(()), |results| results.write_page(&self.folder)).map_err(failed);
         let stages = results.as_ref().map_or(&[][..], |results| results.stages.as_slice());
-        let gate_failed =
-            gates::settle(&self.console, &self.config.gates, &[(self.config.model.as_str(), stages)])?;
+        let gate_failed = gates::settle(
+            &|text| self.console.print(text),
+            &self.config.gates,
+            &[(self.config.model.as_str(), stages)],
+        )?;
         page.map(|()| gate_failed)
     }
 

@@ -40,7 +40,7 @@ pub fn report(folders: &[PathBuf], gates: &GateConfig) -> Result<Exit, AppError>
         all.push(results);
     }
     let judged = all.iter().map(|results| (results.basic.model.as_str(), results.stages.as_slice()));
-    if gates::settle(&console, gates, &judged.collect::<Vec<_>>())? {
+    if gates::settle(&|text| console.print(text), gates, &judged.collect::<Vec<_>>())? {
         exit = Exit::GateFailed;
     }
     Ok(exit)

@@ -1,5 +1,6 @@
 //! The command line: the root of `clap` and the dispatch to subcommands.
 
+pub mod compare;
 pub mod datasets;
 pub mod gates;
 pub mod perf;
@@ -45,6 +46,8 @@ enum Command {
         #[command(flatten)]
         gates: gates::GateArgs,
     },
+    /// Put runs beside each other, stage by stage, and say which differences are more than chance
+    Compare(compare::CompareArgs),
     /// Bring back the records of runs that were killed
     Recover {
         /// The folder of a run, or one that holds runs
@@ -93,6 +96,7 @@ impl Cli {
                 let gates = gates.config(&mut problems);
                 if problems.is_empty() { app::report(&folders, &gates) } else { Err(problems.into()) }
             }
+            Command::Compare(args) => compare::run(&args),
             Command::Recover { folder } => app::recover(&folder),
             Command::Completions { shell } => {
                 let mut text = Vec::new();

@@ -5,6 +5,7 @@
 mod bins;
 mod conversations;
 mod criterion;
+mod difference;
 mod knee;
 mod metric;
 mod profile;
@@ -21,6 +22,7 @@ use std::io;
 pub use bins::{Bars, Cells};
 pub use conversations::ConversationCounts;
 pub use criterion::{Criterion, CriterionError, Goal};
+pub use difference::{Difference, Finding, differences};
 pub use knee::{knee, load};
 pub use metric::Metric;
 pub use profile::{Course, Drawn, Profile, ProfileAccumulator};

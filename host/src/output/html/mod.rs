@@ -2,7 +2,7 @@
 //! the records; its charts are drawn by the page, from bins whose number does not grow with the run.
 
 mod facts;
-mod shell;
+pub(super) mod shell;
 mod stage;
 mod sweep;
 

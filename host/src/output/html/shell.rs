@@ -6,17 +6,22 @@ use minijinja::{Environment, Value as TemplateValue, context};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::OutputError;
+use super::super::OutputError;
 
 const STYLE: &str = include_str!("style.css");
-const SCRIPTS: [(&str, &str); 1] =
-    [("report.html", concat!(include_str!("core.js"), include_str!("charts.js"), include_str!("page.js")))];
-const TEMPLATES: [(&str, &str); 2] =
-    [("shell.html", include_str!("shell.html")), ("report.html", include_str!("report.html"))];
+const SCRIPTS: [(&str, &str); 2] = [
+    ("report.html", concat!(include_str!("core.js"), include_str!("charts.js"), include_str!("page.js"))),
+    ("compare.html", concat!(include_str!("core.js"), include_str!("page.js"))),
+];
+const TEMPLATES: [(&str, &str); 3] = [
+    ("shell.html", include_str!("shell.html")),
+    ("report.html", include_str!("report.html")),
+    ("compare.html", include_str!("compare.html")),
+];
 
 /// Fills the template `name` with `page`. Every value is escaped but those that are marked safe:
 /// the page's own style and script, and data that went through [`data`].
-pub(super) fn render(name: &str, page: Value) -> Result<String, OutputError> {
+pub(in crate::output) fn render(name: &str, page: Value) -> Result<String, OutputError> {
     let told = |error: minijinja::Error| OutputError(format!("cannot make \"{name}\": {error}"));
     let mut environment = Environment::new();
     for (name, source) in TEMPLATES {
