@@ -21,6 +21,7 @@ pub mod config;
 pub mod contract;
 pub mod dataset;
 pub mod engine;
+pub mod gate;
 pub mod http;
 pub mod hub;
 pub mod metrics;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rank of each module, by the first part of its path.
-const RANKS: [(&str, u32); 21] = [
+const RANKS: [(&str, u32); 22] = [
     ("units", 0),
     ("clock", 1),
     ("priority", 1),
@@ -19,6 +19,7 @@ const RANKS: [(&str, u32); 21] = [
     ("hub", 5),
     ("engine", 5),
     ("output", 5),
+    ("gate", 5),
     ("tune", 5),
     ("sim", 5),
     ("config", 6),

@@ -1,6 +1,8 @@
 //! End to end: the real binary against real servers over real sockets.
 
 mod apis;
+mod browser;
+mod compare;
 mod config;
 mod conversations;
 mod datasets;
@@ -8,6 +10,7 @@ mod docs;
 mod fetched;
 mod flags;
 mod folders;
+mod gates;
 mod grants;
 mod hubs;
 mod interrupts;

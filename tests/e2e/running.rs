@@ -53,7 +53,12 @@ pub fn tickrate(folder: &Path, words: &str) -> Command {
     for variable in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
         command.env_remove(variable);
     }
-    command.env("COLUMNS", "100").current_dir(folder).stdin(Stdio::null()).args(words.split_whitespace());
+    command
+        .env_remove("GITHUB_STEP_SUMMARY")
+        .env("COLUMNS", "100")
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .args(words.split_whitespace());
     command
 }
 

@@ -105,6 +105,7 @@ fn wheel() -> Result<(), String> {
 fn test() -> Result<(), String> {
     guests()?;
     wheel()?;
+    setup::browser()?;
     run(cargo().args(["test", "--release", "--locked", "--workspace"]))
 }
 

@@ -45,9 +45,28 @@ fn add_target() -> bool {
     add.status().is_ok_and(|status| status.success()) && has_target()
 }
 
+/// Makes sure that there is a browser to open reports with.
+pub fn browser() -> Result<(), String> {
+    const NAMES: [&str; 5] =
+        ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome"];
+    if NAMES.into_iter().any(on_path) {
+        return Ok(());
+    }
+    if !on_path("apt-get") {
+        return Err("the tests open reports in Chromium, and there is none: install it by other means".into());
+    }
+    eprintln!("set-up: installing Debian's package chromium-headless-shell, to test reports with");
+    install(&["chromium-headless-shell", "fonts-dejavu-core"])
+}
+
 fn install_debian() -> Result<(), String> {
     let packages = DEBIAN.join(" ");
     eprintln!("set-up: rustup's target wasm32-wasip2 cannot be had; installing Debian's packages {packages}");
+    install(&DEBIAN)
+}
+
+/// Installs Debian's packages.
+fn install(packages: &[&str]) -> Result<(), String> {
     let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0"));
     let apt = |arguments: &[&str]| {
         let mut command = if root { Command::new("apt-get") } else { Command::new("sudo") };
@@ -58,7 +77,7 @@ fn install_debian() -> Result<(), String> {
     };
     apt(&["update"])?;
     let install = ["install", "--yes", "--no-install-recommends"];
-    apt(&install.into_iter().chain(DEBIAN).collect::<Vec<_>>())
+    apt(&install.into_iter().chain(packages.iter().copied()).collect::<Vec<_>>())
 }
 
 fn installed(package: &str) -> bool {

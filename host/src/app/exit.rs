@@ -15,6 +15,12 @@ pub enum Exit {
     Unreachable,
     /// The run is complete, and every one of its requests failed.
     AllRequestsFailed,
+    /// Everything was done, and a gate of `--fail-if` failed.
+    GateFailed,
+    /// Everything was compared, and a figure is worse than `--fail-if-regressed` allows.
+    Regressed,
+    /// `--fail-if-regressed` could not be judged: runs, or stages of them, cannot be compared.
+    NotComparable,
     /// The user stopped the run; what was measured until then is written.
     Interrupted,
 }
@@ -28,6 +34,9 @@ impl Exit {
             Exit::Usage => 2,
             Exit::Unreachable => 3,
             Exit::AllRequestsFailed => 4,
+            Exit::GateFailed => 5,
+            Exit::Regressed => 6,
+            Exit::NotComparable => 7,
             Exit::Interrupted => 130,
         }
     }

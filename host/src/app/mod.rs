@@ -1,19 +1,23 @@
 //! The composition root: the only module that knows all the parts.
 
+mod compare;
 mod connection;
 mod dry_run;
 mod exit;
 mod fetch;
 mod folder;
+mod gates;
 mod parts;
 mod perf;
 mod reparse;
 mod replay;
+mod results;
 mod signals;
 mod stages;
 mod stored;
 mod visualize;
 
+pub use compare::{CompareSpec, Format, compare};
 pub use dry_run::dry_run;
 pub use exit::{AppError, Exit};
 pub use parts::plugin_services;

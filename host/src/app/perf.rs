@@ -9,8 +9,9 @@ use serde_json::json;
 
 use super::exit::{AppError, Exit};
 use super::parts::Parts;
+use super::results::Results;
 use super::stages::Stages;
-use super::{connection, folder, parts, replay, signals, visualize};
+use super::{connection, folder, gates, parts, replay, signals, visualize};
 use crate::api::{self, EndpointSpec};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -24,7 +25,7 @@ use crate::output::progress::Progress;
 use crate::output::summary::{self, Summary};
 use crate::output::table::BasicInformation;
 use crate::output::visualizer::Visualizer;
-use crate::output::{FanOut, Output, recover};
+use crate::output::{FanOut, Output, OutputError, recover};
 use crate::record::{Event, RunHeader, StageEnd, StageHeader};
 
 /// Runs the benchmark that `config` describes and returns how it ended.
@@ -52,6 +53,8 @@ pub fn perf(mut config: Config) -> Result<Exit, AppError> {
     if let Some(note) = replay::fit(&mut config, parts.dataset.as_ref())? {
         console.print(&format!("note: {note}"));
     }
+    gates::have_stages(&config)?;
+    gates::can_be_written(&config.gates)?;
     let visualizer = visualize::start(&config)?;
     let abandoned = recover::find_journals(&config.output.outputs_dir);
     let folder = folder::create(&config, clock.started_at())?;
@@ -134,6 +137,7 @@ impl Run {
         drop(events);
         let fallen = outputs.finish();
         let rewritten = self.write_run_file(&header, &ended).and_then(|()| self.tell_findings(&stages));
+        let gated = self.report();
         if let Some(problem) = self.visualizer.take().and_then(|shown| shown.finish(&self.folder)) {
             self.console.print(&problem);
         }
@@ -151,7 +155,30 @@ impl Run {
             return Err(AppError::new(Exit::Failed, error.to_string()));
         }
         rewritten?;
-        Ok(self.exit(&ended))
+        let gate_failed = gated?;
+        Ok(match self.exit(&ended) {
+            Exit::Success if gate_failed => Exit::GateFailed,
+            exit => exit,
+        })
+    }
+
+    /// Makes the page of the run from its records, and judges the gates by them. Returns whether one
+    /// failed.
+    fn report(&self) -> Result<bool, AppError> {
+        let failed = |error: OutputError| AppError::new(Exit::Failed, error.to_string());
+        let results = match recover::find_records(&self.folder).is_empty() {
+            true => None,
+            false => Some(Results::read(&self.folder).map_err(failed)?),
+        };
+        let page =
+            results.as_ref().map_or(Ok(()), |results| results.write_page(&self.folder)).map_err(failed);
+        let stages = results.as_ref().map_or(&[][..], |results| results.stages.as_slice());
+        let gate_failed = gates::settle(
+            &|text| self.console.print(text),
+            &self.config.gates,
+            &[(self.config.model.as_str(), stages)],
+        )?;
+        page.map(|()| gate_failed)
     }
 
     fn exit(&self, ended: &[(Arc<StageHeader>, StageEnd)]) -> Exit {
@@ -280,7 +307,7 @@ impl Run {
         }
         let folder = self.folder.display();
         self.console.print(&format!(
-            "results: {folder}\nrecords: {folder}/*/requests.parquet; look into them with:\n  \
+            "results: {folder}\nreport: {folder}/report.html\nrecords: {folder}/*/requests.parquet; look into them with:\n  \
              duckdb -c \"SELECT stage, count(*) AS requests, quantile_cont(ttft_ms, 0.99) AS p99_ttft_ms \
              FROM '{folder}/*/requests.parquet' WHERE ok AND NOT warmup GROUP BY stage ORDER BY stage\""
         ));

@@ -1,50 +1,71 @@
 //! What is done with the records of runs that are over: report on them, and recover them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::exit::{AppError, Exit};
-use crate::metrics::{StageAccumulator, StageSummary};
+use super::gates;
+use super::results::Results;
+use crate::config::GateConfig;
+use crate::metrics::{Profile, ProfileAccumulator, StageAccumulator, StageSummary};
 use crate::output::console::Console;
 use crate::output::table::{self, BasicInformation};
-use crate::output::{OutputError, recover, stored, summary};
+use crate::output::{OutputError, html, recover, stored, summary};
+use crate::record::RunHeader;
 
-/// Computes everything that a user reads again from the records in `folder`, prints it and rewrites
-/// the files.
-pub fn report(folder: &Path) -> Result<Exit, AppError> {
+/// Computes everything that a user reads again from the records in each of `folders`, prints it and
+/// rewrites the files; then the gates are judged.
+pub fn report(folders: &[PathBuf], gates: &GateConfig) -> Result<Exit, AppError> {
     let console = Console::default();
-    let files = recover::find_records(folder);
-    if files.is_empty() {
-        let folder = folder.display();
-        return Err(AppError::usage(format!(
-            "there are no records in \"{folder}\"; name the folder of a run"
-        )));
+    gates::can_be_written(gates)?;
+    let mut exit = Exit::Success;
+    let mut all = Vec::new();
+    for folder in folders {
+        let results = Results::read(folder).map_err(|error| AppError::usage(error.to_string()))?;
+        let failed = |error: OutputError| AppError::new(Exit::Failed, error.to_string());
+        for stage in &results.stages {
+            summary::print_stage(&console, stage);
+            summary::write_stage(&stage.stage.folder, stage).map_err(failed)?;
+        }
+        if results.stages.len() > 1 {
+            let basic =
+                BasicInformation { output_path: folder.display().to_string(), ..results.basic.clone() };
+            let text = table::run(&basic, &results.stages);
+            console.print(&format!("\n{text}"));
+            summary::write(&folder.join("performance_summary.txt"), &text).map_err(failed)?;
+        }
+        results.write_page(folder).map_err(failed)?;
+        console.print(&format!("report: {}", folder.join(html::FILE).display()));
+        all.push(results);
     }
-    let mut stages: Vec<(BasicInformation, StageSummary)> = Vec::new();
-    for file in files {
-        stages.push(summarise(&file).map_err(|error| AppError::usage(error.to_string()))?);
+    let judged = all.iter().map(|results| (results.basic.model.as_str(), results.stages.as_slice()));
+    if gates::settle(&|text| console.print(text), gates, &judged.collect::<Vec<_>>())? {
+        exit = Exit::GateFailed;
     }
-    stages.sort_by_key(|(_, stage)| stage.stage.index);
-    let failed = |error: OutputError| AppError::new(Exit::Failed, error.to_string());
-    for (_, stage) in &stages {
-        summary::print_stage(&console, stage);
-        summary::write_stage(&stage.stage.folder, stage).map_err(failed)?;
-    }
-    if stages.len() > 1 {
-        let basic = BasicInformation { output_path: folder.display().to_string(), ..stages[0].0.clone() };
-        let stages: Vec<StageSummary> = stages.into_iter().map(|(_, stage)| stage).collect();
-        let text = table::run(&basic, &stages);
-        console.print(&format!("\n{text}"));
-        summary::write(&folder.join("performance_summary.txt"), &text).map_err(failed)?;
-    }
-    Ok(Exit::Success)
+    Ok(exit)
 }
 
 /// The figures of a stage, computed from its records: `file` is they, or their folder.
 pub(super) fn summarise(file: &Path) -> Result<(BasicInformation, StageSummary), OutputError> {
+    let digest = digest(file, false)?;
+    Ok((digest.basic, digest.summary))
+}
+
+/// What the records of a stage come to.
+pub(super) struct Digest {
+    pub(super) run: RunHeader,
+    pub(super) basic: BasicInformation,
+    pub(super) summary: StageSummary,
+    /// Its course, if that was asked for.
+    pub(super) profile: Option<Profile>,
+}
+
+/// Reads the records of a stage once: `file` is they, or their folder.
+pub(super) fn digest(file: &Path, profiled: bool) -> Result<Digest, OutputError> {
     let stored = stored::read_figures(file)?;
     let mut accumulator = StageAccumulator::new(&stored.stage);
+    let mut profile = profiled.then(|| ProfileAccumulator::new(stored.end.as_ref()));
     let text = |pointer: &str| {
         stored.run.config.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_string()
     };
@@ -61,12 +82,16 @@ pub(super) fn summarise(file: &Path) -> Result<(BasicInformation, StageSummary),
             (basic.dataset, basic.api) = (record.key.dataset.to_string(), record.key.api.to_string());
         }
         accumulator.push(&record);
+        if let Some(profile) = &mut profile {
+            profile.push(&record);
+        }
     }
     let health = stored.end.map(|end| end.health);
     let summary = accumulator.finish(&stored.stage, health).map_err(|error| {
         OutputError(format!("cannot sum up \"{}\": {error}; free some space in its folder", file.display()))
     })?;
-    Ok((basic, summary))
+    let profile = profile.map(|profile| profile.finish(&summary));
+    Ok(Digest { run: stored.run, basic, summary, profile })
 }
 
 /// Brings back the records of runs that were cut short in `folder` or below it.

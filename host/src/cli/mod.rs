@@ -1,6 +1,8 @@
 //! The command line: the root of `clap` and the dispatch to subcommands.
 
+pub mod compare;
 pub mod datasets;
+pub mod gates;
 pub mod perf;
 pub mod plugin;
 pub mod reparse;
@@ -37,14 +39,18 @@ enum Command {
     Datasets(datasets::DatasetsArgs),
     /// Begin, build, inspect, check and measure WASM plugins
     Plugin(plugin::PluginArgs),
-    /// Compute all tables and summaries again from the records of a run
+    /// Compute all tables, summaries and the page again from the records of runs
     Report {
-        /// The run's folder
-        #[arg(value_name = "DIR")]
-        folder: PathBuf,
+        /// The runs' folders
+        #[arg(value_name = "DIR", required = true)]
+        folders: Vec<PathBuf>,
+        #[command(flatten)]
+        gates: gates::GateArgs,
     },
     /// Parse the kept replies of a run again, with another API or plugin
     Reparse(reparse::ReparseArgs),
+    /// Put runs beside each other, stage by stage, and say which differences are more than chance
+    Compare(compare::CompareArgs),
     /// Bring back the records of runs that were killed
     Recover {
         /// The folder of a run, or one that holds runs
@@ -88,8 +94,13 @@ impl Cli {
             }
             Command::Datasets(args) => datasets::run(&args),
             Command::Plugin(args) => plugin::run(&args),
-            Command::Report { folder } => app::report(&folder),
             Command::Reparse(args) => reparse::run(args),
+            Command::Report { folders, gates } => {
+                let mut problems = Vec::new();
+                let gates = gates.config(&mut problems);
+                if problems.is_empty() { app::report(&folders, &gates) } else { Err(problems.into()) }
+            }
+            Command::Compare(args) => compare::run(&args),
             Command::Recover { folder } => app::recover(&folder),
             Command::Completions { shell } => {
                 let mut text = Vec::new();

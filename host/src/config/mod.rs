@@ -1,5 +1,6 @@
 //! The typed description of a run: built once, checked once, read by whoever composes the parts.
 
+mod gates;
 mod load;
 mod secret;
 mod visualizer;
@@ -16,6 +17,7 @@ use crate::http::{HttpSpec, ReadClock};
 use crate::plugin::Grant;
 use crate::tune::SlaSpec;
 
+pub use gates::GateConfig;
 pub use load::{Arrival, LoadConfig, RateChange, StageLoad, Warmup};
 pub use secret::{Header, redact_options, redact_url, secret_texts, secrets_of_options};
 pub use visualizer::{VisualizerConfig, VisualizerKind};
@@ -191,6 +193,8 @@ pub struct Config {
     pub plugins: PluginConfig,
     /// Where results go.
     pub output: OutputConfig,
+    /// What fails the run though everything was measured.
+    pub gates: GateConfig,
 }
 
 impl Config {

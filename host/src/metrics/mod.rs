@@ -2,19 +2,35 @@
 //! here they are only put together. Warm-up requests are left out of everything, failed ones of
 //! everything but the counts and the duration.
 
+mod bins;
 mod conversations;
+mod criterion;
+mod difference;
+mod knee;
 mod metric;
+mod profile;
+mod quantity;
+mod resample;
 mod samples;
 mod select;
 mod summary;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::io;
 
+pub use bins::{Bars, Cells};
 pub use conversations::ConversationCounts;
+pub use criterion::{Criterion, CriterionError, Goal};
+pub use difference::{Difference, Finding, differences};
+pub use knee::{knee, load};
 pub use metric::Metric;
+pub use profile::{Course, Drawn, Profile, ProfileAccumulator};
+pub use quantity::{Better, Quantity, SINGLES, Single, Unit};
+pub use resample::{CONFIDENCE, Interval, RESAMPLES, RequestSample};
 pub use samples::{Distribution, Samples};
 pub use summary::{Figure, PERCENTILES, Percentile, Section, StageSummary};
+pub use turns::{ConversationView, SlowConversation, Span, TurnFigures};
 
 use self::conversations::Conversations;
 use crate::contract::FailureKind;

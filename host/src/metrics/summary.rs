@@ -194,11 +194,16 @@ impl StageSummary {
         (self.total > 0).then(|| self.succeeded as f64 / self.total as f64 * 100.0)
     }
 
+    /// 1 − 1 ÷ (decoded tokens per iteration), in percent.
+    pub fn spec_decode_acceptance_percent(&self) -> Option<f64> {
+        self.decoded_tokens_per_iter.map(|tokens| (1.0 - 1.0 / tokens) * 100.0)
+    }
+
     /// Every figure that was measured, in the order of the table. The counts of requests and the
     /// asked load are not among them: they have columns and rows of their own.
     pub fn figures(&self) -> Vec<Figure> {
         let mean = |metric| self.distribution(metric).map(Distribution::mean);
-        let acceptance = self.decoded_tokens_per_iter.map(|tokens| (1.0 - 1.0 / tokens) * 100.0);
+        let acceptance = self.spec_decode_acceptance_percent();
         let conversations =
             |of: fn(ConversationCounts) -> u64| self.conversations.map(|counts| of(counts) as f64);
         let unfinished = conversations(|counts| counts.unfinished).filter(|&count| count > 0.0);

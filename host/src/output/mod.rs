@@ -1,20 +1,22 @@
 //! Consumers of events. Each output is independent of the others and of the engine: one that
 //! fails is reported and dropped, and the rest go on.
 
+pub mod comparison;
 pub mod console;
 mod decode;
 mod encode;
 pub mod frames;
+pub mod html;
 pub mod journal;
 pub mod parquet;
 pub mod progress;
+mod recommendations;
 pub mod recover;
 pub mod rows;
 #[cfg(test)]
 mod sample;
 pub mod schema;
 pub mod stored;
-mod suggestions;
 pub mod summary;
 pub mod table;
 pub mod visualizer;

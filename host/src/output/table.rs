@@ -3,6 +3,7 @@
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, Table};
 
+use super::recommendations::recommend;
 use crate::metrics::{Metric, PERCENTILES, Percentile, StageSummary};
 use crate::record::{ClientHealth, LagSummary};
 use crate::units::{ABSENT, decimal, grouped};
@@ -129,11 +130,11 @@ pub fn run(basic: &BasicInformation, stages: &[StageSummary]) -> String {
     }
     text += &format!("\nPerformance Overview:\n{}\n", overview(stages));
     text += &format!("\nPer-Request Metrics:\n{}\n", per_request(stages));
-    let suggestions = super::suggestions::suggest(stages);
-    if !suggestions.is_empty() {
+    let recommendations = recommend(stages);
+    if !recommendations.is_empty() {
         text += "\nTest Suggestions:\n";
-        for suggestion in suggestions {
-            text += &format!("  • {suggestion}\n");
+        for recommendation in recommendations {
+            text += &format!("  • {}\n", recommendation.text);
         }
     }
     text

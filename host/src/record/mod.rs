@@ -5,6 +5,8 @@ mod conversation;
 mod event;
 mod goodput;
 mod kept;
+#[cfg(test)]
+pub(crate) mod testing;
 mod tokens;
 
 use std::sync::Arc;

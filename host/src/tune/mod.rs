@@ -1,7 +1,7 @@
 //! SLA auto-tune: finds the highest load that keeps a promise. It asks for stages and is told their
 //! summaries; it never runs one.
 
-mod criterion;
+mod criteria;
 mod search;
 
 use std::collections::BTreeMap;
@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-pub use criterion::{Criteria, Criterion, CriterionError, Goal, SlaMetric};
+pub use criteria::{Criteria, SlaError};
 pub use search::{Kind, Search, Told};
 
-use crate::metrics::StageSummary;
+use crate::metrics::{Criterion, Goal, StageSummary};
 
 /// What is varied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -135,7 +135,7 @@ impl Tuner {
             Some(measured.success_percent.map_or(success, |lowest| lowest.min(success)));
         let mut fails = success < 100.0;
         for criterion in self.spec.groups.iter().flatten() {
-            let value = criterion.metric.of(summary);
+            let value = criterion.quantity.of(summary);
             // With several groups, a load that fails one may still answer another.
             fails |= self.spec.groups.len() == 1 && criterion.clearly_fails(value);
             if let Some(value) = value {
@@ -158,7 +158,7 @@ impl Tuner {
                 (Some(_), None, _) => "satisfied".to_string(),
                 (Some(_), Some(criterion), Some(score)) => {
                     let score = if criterion.goal == Goal::Min { -score } else { score };
-                    format!("best: {}", criterion.metric.show(score))
+                    format!("best: {}", criterion.quantity.show(score))
                 }
                 (Some(_), Some(_), None) => "best".to_string(),
             };

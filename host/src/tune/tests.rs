@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::metrics::StageAccumulator;
-use crate::record::StageHeader;
-use crate::tune::criterion::Criteria;
+use crate::record::{StageHeader, testing};
 
 fn spec(criteria: Value, runs: u32) -> SlaSpec {
     SlaSpec {
@@ -33,44 +32,10 @@ fn summary(ask: &Ask, latency_ms: f64, failed: u64) -> StageSummary {
     };
     let mut accumulator = StageAccumulator::new(&stage);
     for index in 0..ask.number {
-        accumulator.push(&crate::tune::tests::record(latency_ms, index < failed));
+        let record = if index < failed { testing::failed } else { testing::whole };
+        accumulator.push(&record(0.0, latency_ms));
     }
     accumulator.finish(&stage, None).unwrap()
-}
-
-fn record(latency_ms: f64, failed: bool) -> crate::record::RequestRecord {
-    use crate::contract::{Failure, FailureKind, Framing};
-    use crate::record::{Meaning, RequestKey, RequestRecord, Wire};
-    use crate::units::Nanos;
-    let key = RequestKey {
-        run_id: "r".into(),
-        stage: "s".into(),
-        request_id: "i".into(),
-        attempt: 1,
-        conversation_id: "c".into(),
-        turn: 0,
-        conversation_turns: 1,
-        input_turns: 1,
-        api: "a".into(),
-        dataset: "d".into(),
-        model: "m".into(),
-        warmup: false,
-    };
-    let wire = Wire {
-        due: Nanos::ZERO,
-        sent: Some(Nanos::ZERO),
-        first_byte: None,
-        closed: Nanos::from_ms(latency_ms),
-        framing: Framing::Whole,
-        frames: 1,
-        bytes_in: 1,
-        bytes_out: 1,
-        connection_reused: None,
-        stale_connections: 0,
-        status: Some(200),
-    };
-    let failure = failed.then(|| Failure::new(FailureKind::Truncated, "cut"));
-    RequestRecord::new(key, 0, wire, Meaning { failure, ..Meaning::default() })
 }
 
 /// Runs a tuner against a server whose latency is that of `latency_ms` at each load.

@@ -219,3 +219,11 @@ class Arguments(Settings):
     """Log the progress every so many requests; 0 for never [default: 100]"""
     debug: bool | None = None
     """Print each request"""
+    fail_if: Text | Sequence[Text] | None = None
+    """Exit with code 5 if this is true of a stage, such as 'p99_ttft > 500ms' or 'error_rate of parallel_10
+    > 1%'. A figure that was not measured fails. docs/ci.md lists the figures"""
+    junit: Text | None = None
+    """Write stages and gates as a JUnit file"""
+    step_summary: Text | None = None
+    """Add a page in Markdown to this file [default: the one that GITHUB_STEP_SUMMARY names, if it is
+    set]"""

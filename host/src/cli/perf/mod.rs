@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 
+use crate::cli::gates::GateArgs;
 use crate::config::{Arrival, DataSource};
 use crate::http::ReadClock;
 use crate::plugin::Grant;
@@ -365,6 +366,8 @@ pub struct PerfArgs {
     /// Print each request
     #[arg(long, action = ArgAction::SetTrue, help_heading = "Output")]
     debug: bool,
+    #[command(flatten)]
+    gates: GateArgs,
 }
 
 impl PerfArgs {

@@ -107,6 +107,7 @@ impl PerfArgs {
                 debug: self.debug,
                 visualizer: self.visualize.config(),
             },
+            gates: self.gates.config(&mut problems),
         };
         problems.extend(config.validate());
         if problems.is_empty() { Ok(config) } else { Err(problems) }

@@ -1,0 +1,255 @@
+//! What the stages of a run recommend: where it was best, where to look next, what to be careful
+//! with. Each sentence comes with the rule behind it.
+
+use serde::Serialize;
+
+use crate::metrics::{Metric, Percentile, StageSummary, knee, load};
+use crate::units::decimal;
+
+/// A success rate below this at the highest load is worth a word, in percent.
+const LOW_SUCCESS: f64 = 95.0;
+/// Latency that grew by more than this from the lowest to the highest load, likewise.
+const STEEP: f64 = 3.0;
+/// A 99th percentile of TTFT beyond so many medians is a long tail.
+const TAIL: f64 = 5.0;
+/// Fewer successes than this have no 99th percentile to speak of.
+const FEW: u64 = 100;
+/// An open loop that completes less than this share of what was asked falls behind.
+const BEHIND: f64 = 0.95;
+/// Waiting in the client beyond this share of the mean latency is a queue that latency does not show.
+const QUEUED: f64 = 0.1;
+/// A client that is trusted to more than this share of the median TTFT blurs it.
+const BLURRED: f64 = 0.05;
+
+/// A sentence and why it is said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Recommendation {
+    /// What to do or to know.
+    pub(super) text: String,
+    /// The rule behind it.
+    pub(super) rule: String,
+}
+
+fn say(text: impl Into<String>, rule: impl Into<String>) -> Recommendation {
+    Recommendation { text: text.into(), rule: rule.into() }
+}
+
+/// Recommendations of a run; its stages are taken in the order of their load.
+pub(super) fn recommend(stages: &[StageSummary]) -> Vec<Recommendation> {
+    let measured: Vec<&StageSummary> = stages.iter().filter(|stage| stage.succeeded > 0).collect();
+    let mut out = sweep(stages, &measured);
+    out.extend(stages.iter().flat_map(of_stage));
+    out
+}
+
+fn mean(stage: &StageSummary, metric: Metric) -> Option<f64> {
+    stage.distribution(metric).map(|distribution| distribution.mean())
+}
+
+/// Of the sweep as a whole; empty unless there are several stages.
+fn sweep(stages: &[StageSummary], measured: &[&StageSummary]) -> Vec<Recommendation> {
+    let mut out = Vec::new();
+    let (Some(first), Some(last)) = (measured.first(), measured.last()) else { return out };
+    if stages.len() < 2 {
+        return out;
+    }
+    let throughput = |stage: &StageSummary| stage.request_throughput_rps().unwrap_or(0.0);
+    let latency = |stage: &StageSummary| mean(stage, Metric::Latency).unwrap_or(f64::INFINITY);
+    let fastest = measured.iter().enumerate().max_by(|a, b| throughput(a.1).total_cmp(&throughput(b.1)));
+    let quickest = measured.iter().min_by(|a, b| latency(a).total_cmp(&latency(b)));
+    if let Some((_, stage)) = fastest {
+        let text =
+            format!("Best throughput: {} with {} req/s", stage.stage.name, decimal(throughput(stage), 2));
+        out.push(say(text, "the stage with the most successful requests ÷ its duration"));
+    }
+    if let Some(stage) = quickest {
+        let text =
+            format!("Best latency: {} with {} s on average", stage.stage.name, decimal(latency(stage), 3));
+        out.push(say(text, "the stage with the lowest mean latency"));
+    }
+    if measured.len() > 1
+        && let Some((at, stage)) = fastest
+    {
+        out.push(if at == measured.len() - 1 {
+            let text =
+                "Throughput was still growing at the highest load: test higher ones to find the limit.";
+            say(text, "throughput is highest in the stage with the highest load")
+        } else if at == 0 {
+            let text =
+                "Throughput was best at the lowest load: test lower ones, the server may be overloaded.";
+            say(text, "throughput is highest in the stage with the lowest load")
+        } else {
+            let name = &stage.stage.name;
+            let text = format!("The best load seems to be near {name}: test closer steps around it.");
+            say(text, "throughput is highest between the lowest and the highest load")
+        });
+        if let Some(knee) = knee(stages) {
+            let name = &stages[knee].stage.name;
+            let text = format!("The knee is at {name}: beyond it latency grows faster than throughput.");
+            out.push(say(
+                text,
+                "throughput ÷ mean latency (Kleinrock's power) is highest there, of at least three loads",
+            ));
+        }
+        let growth = latency(last) / latency(first);
+        if growth > STEEP {
+            out.push(steep(growth, first, last));
+        }
+    }
+    if let Some(percent) = last.success_percent().filter(|&percent| percent < LOW_SUCCESS) {
+        let text = format!(
+            "Only {} % of the requests succeeded at the highest load: look at the errors before trusting its figures.",
+            decimal(percent, 1)
+        );
+        out.push(say(
+            text,
+            format!("fewer than {} % of the requests of the last stage succeeded", decimal(LOW_SUCCESS, 0)),
+        ));
+    }
+    out
+}
+
+/// Latency that grew, and which part of it did.
+fn steep(growth: f64, first: &StageSummary, last: &StageSummary) -> Recommendation {
+    let grew = |metric| Some(mean(last, metric)? / mean(first, metric)?);
+    let why = match (grew(Metric::Ttft), grew(Metric::Tpot)) {
+        (Some(ttft), Some(tpot)) if ttft > 2.0 * tpot => "requests are queueing before their first token",
+        (Some(ttft), Some(tpot)) if tpot > 2.0 * ttft => "decoding slows down as the batch grows",
+        _ => "requests are queueing",
+    };
+    let text =
+        format!("Latency grew {} times from the lowest to the highest load: {why}.", decimal(growth, 1));
+    let rule = format!(
+        "mean latency grew more than {} times; of TTFT and TPOT, the one that grew more than twice as much as the other is named",
+        decimal(STEEP, 0)
+    );
+    say(text, rule)
+}
+
+/// Of one stage.
+fn of_stage(stage: &StageSummary) -> Vec<Recommendation> {
+    let mut out = Vec::new();
+    let name = &stage.stage.name;
+    if let Some(health) = stage.health.as_ref().filter(|health| health.client_limited) {
+        let rule = "a reading thread above 90 % of a core, an event loop more than 5 ms late, or more than 1 % of requests starved";
+        out.push(say(format!("In {name} {}.", health.verdict), rule));
+    }
+    if (1..FEW).contains(&stage.succeeded) {
+        let text = format!(
+            "{name} has {} successful requests: its p99 is hardly more than its slowest one. Raise --number.",
+            stage.succeeded
+        );
+        out.push(say(text, format!("fewer than {FEW} successful requests")));
+    }
+    let at = |metric, percent| {
+        stage.distribution(metric).map(|distribution| Percentile::At(percent).of(distribution))
+    };
+    if let (Some(median), Some(tail)) = (at(Metric::Ttft, 50.0), at(Metric::Ttft, 99.0))
+        && stage.succeeded >= FEW
+        && tail > TAIL * median
+    {
+        let text = format!(
+            "The slowest TTFTs of {name} are {} times the median: look at the heat map for when they happened.",
+            decimal(tail / median, 1)
+        );
+        out.push(say(text, format!("p99 TTFT is more than {} times p50 TTFT", decimal(TAIL, 0))));
+    }
+    if let (Some(trust_ms), Some(median)) =
+        (stage.health.as_ref().and_then(|health| health.trust_ms), at(Metric::Ttft, 50.0))
+        && trust_ms > BLURRED * median
+    {
+        let text = format!(
+            "The client of {name} is trusted to ± {} ms, {} % of the median TTFT: give it quieter cores.",
+            decimal(trust_ms, 3),
+            decimal(trust_ms / median * 100.0, 0)
+        );
+        out.push(say(
+            text,
+            format!(
+                "the client's own error is more than {} % of the median TTFT",
+                decimal(BLURRED * 100.0, 0)
+            ),
+        ));
+    }
+    if let (None, Some(asked), Some(done)) =
+        (stage.stage.parallel, stage.stage.rate_rps.and(load(stage)), stage.request_throughput_rps())
+        && done < BEHIND * asked
+        && stage.total >= FEW
+    {
+        let text = format!(
+            "{name} completed {} of the {} req/s that arrived: the server falls behind at this rate.",
+            decimal(done, 2),
+            decimal(asked, 2)
+        );
+        out.push(say(
+            text,
+            format!("an open loop completed less than {} % of the asked rate", decimal(BEHIND * 100.0, 0)),
+        ));
+    }
+    if let (Some(sent), Some(due)) = (mean(stage, Metric::Latency), mean(stage, Metric::LatencyFromDue))
+        && due > sent * (1.0 + QUEUED)
+    {
+        let text = format!(
+            "Requests of {name} waited {} s on average before they were sent: compare the figures from due.",
+            decimal(due - sent, 3)
+        );
+        out.push(say(
+            text,
+            format!("mean latency from due is more than {} % above mean latency", decimal(QUEUED * 100.0, 0)),
+        ));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::StageAccumulator;
+    use crate::record::{StageHeader, testing};
+
+    fn stage(parallel: u32, number: u32, ttft_ms: impl Fn(u32) -> f64) -> StageSummary {
+        let header = StageHeader {
+            index: parallel as usize,
+            name: format!("parallel_{parallel}"),
+            parallel: Some(parallel),
+            rate_rps: None,
+            number: u64::from(number),
+            warmup: 0,
+            goodput: Vec::new(),
+            folder: std::env::temp_dir(),
+        };
+        let mut figures = StageAccumulator::new(&header);
+        for index in 0..number {
+            figures.push(&testing::streamed(f64::from(index), ttft_ms(index), 5.0, 5));
+        }
+        figures.finish(&header, None).unwrap()
+    }
+
+    fn texts(stages: &[StageSummary]) -> String {
+        let lines = recommend(stages).into_iter().map(|one| {
+            assert!(!one.rule.is_empty());
+            one.text
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn what_grew_is_named() {
+        let text = texts(&[stage(1, 200, |_| 10.0), stage(2, 200, |_| 400.0)]);
+        assert!(text.contains("requests are queueing before their first token"), "{text}");
+    }
+
+    #[test]
+    fn a_long_tail_and_too_few_requests_are_told_apart() {
+        let tail = texts(&[stage(1, 200, |index| if index % 20 == 0 { 900.0 } else { 10.0 })]);
+        assert!(tail.contains("are 90 times the median") && !tail.contains("--number"), "{tail}");
+        let few = texts(&[stage(1, 20, |index| if index == 0 { 900.0 } else { 10.0 })]);
+        assert!(few.contains("20 successful requests") && !few.contains("the median"), "{few}");
+    }
+
+    #[test]
+    fn one_good_stage_recommends_nothing() {
+        assert_eq!(texts(&[stage(1, 200, |_| 10.0)]), "");
+        assert_eq!(texts(&[]), "");
+    }
+}
