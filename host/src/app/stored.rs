@@ -5,14 +5,16 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::exit::{AppError, Exit};
+use crate::config::Compat;
+use crate::metrics::evalscope::{EvalscopeAccumulator, EvalscopeSummary};
 use crate::metrics::{StageAccumulator, StageSummary};
 use crate::output::console::Console;
 use crate::output::table::{self, BasicInformation};
-use crate::output::{OutputError, recover, stored, summary};
+use crate::output::{OutputError, evalscope, recover, stored, summary};
 
 /// Computes everything that a user reads again from the records in `folder`, prints it and rewrites
-/// the files.
-pub fn report(folder: &Path) -> Result<Exit, AppError> {
+/// the files; with `compat`, or where the run was asked for it, by those definitions as well.
+pub fn report(folder: &Path, compat: Option<Compat>) -> Result<Exit, AppError> {
     let console = Console::default();
     let files = recover::find_records(folder);
     if files.is_empty() {
@@ -30,6 +32,10 @@ pub fn report(folder: &Path) -> Result<Exit, AppError> {
     for (_, stage) in &stages {
         summary::print_stage(&console, stage);
         summary::write_stage(&stage.stage.folder, stage).map_err(failed)?;
+        if let Some(theirs) = by_evalscope(&stage.stage.folder, compat).map_err(failed)? {
+            evalscope::show(&console, stage, &theirs);
+            evalscope::write(&stage.stage.folder, &theirs).map_err(failed)?;
+        }
     }
     if stages.len() > 1 {
         let basic = BasicInformation { output_path: folder.display().to_string(), ..stages[0].0.clone() };
@@ -67,6 +73,24 @@ pub(super) fn summarise(file: &Path) -> Result<(BasicInformation, StageSummary),
         OutputError(format!("cannot sum up \"{}\": {error}; free some space in its folder", file.display()))
     })?;
     Ok((basic, summary))
+}
+
+/// The figures of the stage in `folder` by the definitions of `evalscope perf`, if they are asked for
+/// now or were when it ran.
+fn by_evalscope(folder: &Path, compat: Option<Compat>) -> Result<Option<EvalscopeSummary>, OutputError> {
+    let stored = stored::read(folder)?;
+    let asked = stored.run.config.pointer("/output/compat").and_then(Value::as_str);
+    if compat != Some(Compat::Evalscope) && asked != Some("evalscope") {
+        return Ok(None);
+    }
+    let mut accumulator = EvalscopeAccumulator::new(&stored.stage);
+    for record in stored.records {
+        accumulator.push(&record?);
+    }
+    let summary = accumulator.finish(&stored.stage).map_err(|error| {
+        OutputError(format!("cannot sum up \"{}\": {error}; free some space there", folder.display()))
+    })?;
+    Ok(Some(summary))
 }
 
 /// Brings back the records of runs that were cut short in `folder` or below it.

@@ -14,6 +14,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::app::{self, AppError, Exit};
+use crate::config::Compat;
 
 /// Benchmarks LLM inference servers, and says how far its own numbers can be trusted
 #[derive(Debug, Parser)]
@@ -41,6 +42,9 @@ enum Command {
         /// The run's folder
         #[arg(value_name = "DIR")]
         folder: PathBuf,
+        /// Show and write the figures by the definitions of another tool as well: evalscope
+        #[arg(long, value_enum, value_name = "TOOL", hide_possible_values = true)]
+        compat: Option<Compat>,
     },
     /// Bring back the records of runs that were killed
     Recover {
@@ -85,7 +89,7 @@ impl Cli {
             }
             Command::Datasets(args) => datasets::run(&args),
             Command::Plugin(args) => plugin::run(&args),
-            Command::Report { folder } => app::report(&folder),
+            Command::Report { folder, compat } => app::report(&folder, compat),
             Command::Recover { folder } => app::recover(&folder),
             Command::Completions { shell } => {
                 let mut text = Vec::new();

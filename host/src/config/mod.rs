@@ -146,6 +146,14 @@ pub struct PluginConfig {
     pub allow: Vec<Grant>,
 }
 
+/// A tool that defines some figures otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Compat {
+    /// `evalscope perf`.
+    Evalscope,
+}
+
 /// Where results go.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OutputConfig {
@@ -157,6 +165,8 @@ pub struct OutputConfig {
     pub timestamp: bool,
     /// Whether prompts and outputs go into the records.
     pub save_text: bool,
+    /// Another tool, by whose definitions the figures are shown as well.
+    pub compat: Option<Compat>,
     /// A line in the log every so many requests; 0 for none.
     pub log_every_n_query: u64,
     /// Whether each request is printed.

@@ -96,6 +96,8 @@ impl Settler {
         self.attribute_tokens(&mut token_frames, &outcome, tokens.output);
         let answer = outcome.text_of(OutputKind::Content).unwrap_or_default();
         let meaning = Meaning {
+            bare_choices: bare_frames(&outcome, &framed, true),
+            bare_events: bare_frames(&outcome, &framed, false),
             token_frames,
             tokens,
             failure: outcome.failure,
@@ -265,6 +267,12 @@ fn token_frames(outcome: &Outcome, framed: &Framed) -> Vec<TokenFrame> {
         last = Some(output.frame);
     }
     out
+}
+
+/// When the frames without output came, with a choice in them or without.
+fn bare_frames(outcome: &Outcome, framed: &Framed, choice: bool) -> Vec<Nanos> {
+    let bare = outcome.bare.iter().filter(|bare| bare.choice == choice);
+    bare.filter_map(|bare| Some(framed.frames.get(bare.frame as usize)?.at)).collect()
 }
 
 /// The beginning of an error's body, on one line: the message of a JSON error, the text of a page.

@@ -3,6 +3,7 @@
 //! everything but the counts and the duration.
 
 mod conversations;
+pub mod evalscope;
 mod metric;
 mod samples;
 mod select;

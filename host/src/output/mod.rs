@@ -4,6 +4,7 @@
 pub mod console;
 mod decode;
 mod encode;
+pub mod evalscope;
 pub mod journal;
 pub mod parquet;
 pub mod progress;

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 
-use crate::config::{Arrival, DataSource};
+use crate::config::{Arrival, Compat, DataSource};
 use crate::http::ReadClock;
 use crate::plugin::Grant;
 use crate::record::GoodputTarget;
@@ -355,6 +355,9 @@ pub struct PerfArgs {
     /// Keep prompts and outputs in the records
     #[arg(long, help_heading = "Output")]
     save_text: bool,
+    /// Show and write the figures by the definitions of another tool as well: evalscope
+    #[arg(long, value_enum, value_name = "TOOL", hide_possible_values = true, help_heading = "Output")]
+    compat: Option<Compat>,
     /// Log the progress every so many requests; 0 for never
     #[arg(long, value_name = "N", default_value_t = 100, help_heading = "Output")]
     log_every_n_query: u64,

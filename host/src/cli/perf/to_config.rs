@@ -102,6 +102,7 @@ impl PerfArgs {
                 name: self.name.clone(),
                 timestamp: !self.no_timestamp,
                 save_text: self.save_text,
+                compat: self.compat,
                 log_every_n_query: self.log_every_n_query,
                 debug: self.debug,
                 visualizer: self.visualize.config(),
