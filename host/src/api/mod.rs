@@ -3,6 +3,8 @@
 
 mod anthropic;
 mod asked;
+#[cfg(test)]
+mod conformance;
 mod content;
 mod dashscope;
 mod endpoint;

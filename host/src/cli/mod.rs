@@ -79,6 +79,9 @@ impl Cli {
                 // The low bits of two clocks: enough to differ from the last run.
                 let entropy = crate::clock::monotonic_ns() as u64 ^ u64::from(std::process::id());
                 let dry = args.dry_run();
+                for note in args.notes() {
+                    eprintln!("note: {note}");
+                }
                 let config = args.into_config(entropy).map_err(|problems| layered.explain(problems))?;
                 if dry { app::dry_run(config) } else { app::perf(config) }
             }

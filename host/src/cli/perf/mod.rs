@@ -1,6 +1,7 @@
 //! Every flag of `tickrate perf`, declared once: the help, the man page, the completions and the
 //! configuration come from here.
 
+mod foreign;
 #[cfg(test)]
 mod tests;
 mod to_config;
@@ -361,6 +362,9 @@ pub struct PerfArgs {
     /// Log the progress every so many requests; 0 for never
     #[arg(long, value_name = "N", default_value_t = 100, help_heading = "Output")]
     log_every_n_query: u64,
+    #[command(flatten)]
+    foreign: foreign::ForeignArgs,
+
     /// Print each request
     #[arg(long, action = ArgAction::SetTrue, help_heading = "Output")]
     debug: bool,

@@ -17,7 +17,8 @@ impl PerfArgs {
     pub fn into_config(self, entropy: u64) -> Result<Config, Vec<Problem>> {
         let mut problems = Vec::new();
         let api_args = object("--api-args", self.api_args.as_deref(), &mut problems);
-        let dataset_args = object("--dataset-args", self.dataset_args.as_deref(), &mut problems);
+        let mut dataset_args = object("--dataset-args", self.dataset_args.as_deref(), &mut problems);
+        self.foreign.fold_into(&mut dataset_args, &mut problems);
         let extra_args = object("--extra-args", self.extra_args.as_deref(), &mut problems);
         let query_template =
             self.query_template.as_deref().map(|text| object("--query-template", Some(text), &mut problems));
@@ -110,6 +111,11 @@ impl PerfArgs {
         };
         problems.extend(config.validate());
         if problems.is_empty() { Ok(config) } else { Err(problems) }
+    }
+
+    /// What the user should know about flags that do nothing here.
+    pub fn notes(&self) -> Vec<String> {
+        self.foreign.notes()
     }
 
     fn sla(&self, problems: &mut Vec<Problem>) -> Option<SlaSpec> {
@@ -222,7 +228,11 @@ fn text_or_file(flag: &'static str, text: &str, problems: &mut Vec<Problem>) -> 
 }
 
 /// A JSON object from the text or the file after an `@`; empty if there is none.
-fn object(flag: &'static str, text: Option<&str>, problems: &mut Vec<Problem>) -> Map<String, Value> {
+pub(super) fn object(
+    flag: &'static str,
+    text: Option<&str>,
+    problems: &mut Vec<Problem>,
+) -> Map<String, Value> {
     let Some(text) = text.and_then(|text| text_or_file(flag, text, problems)) else {
         return Map::new();
     };
