@@ -113,6 +113,12 @@ const BUILT_IN: &[BuiltIn] = &[
     },
 ];
 
+/// Whether requests of an API may hold token ids in the place of text; of a component that is only
+/// known once it is asked.
+pub fn takes_token_ids(name: &str) -> bool {
+    find(name).is_none_or(|api| matches!(api.name, "openai" | "openai_embedding"))
+}
+
 /// The names of the APIs that are built in, sorted.
 pub fn names() -> impl Iterator<Item = &'static str> {
     BUILT_IN.iter().map(|api| api.name)

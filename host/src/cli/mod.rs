@@ -79,10 +79,9 @@ impl Cli {
                 // The low bits of two clocks: enough to differ from the last run.
                 let entropy = crate::clock::monotonic_ns() as u64 ^ u64::from(std::process::id());
                 let dry = args.dry_run();
-                for note in args.notes() {
-                    eprintln!("note: {note}");
-                }
+                let notes = args.notes();
                 let config = args.into_config(entropy).map_err(|problems| layered.explain(problems))?;
+                notes.iter().for_each(|note| eprintln!("note: {note}"));
                 if dry { app::dry_run(config) } else { app::perf(config) }
             }
             Command::Config(args) => settings::command::run(&args),

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::api::takes_token_ids;
 use crate::dataset::ImageSpec;
 use crate::http::{HttpSpec, ReadClock};
 use crate::plugin::Grant;
@@ -272,6 +273,10 @@ impl Config {
         }
         if self.prompt.tokenize_prompt && self.tokenizer_path.is_none() {
             wrong("--tokenizer-path", "is required when --tokenize-prompt is set".into());
+        }
+        if self.prompt.tokenize_prompt && !takes_token_ids(&self.api.api) {
+            let api = &self.api.api;
+            wrong("--tokenize-prompt", format!("is not supported with the api \"{api}\"; leave it out"));
         }
         let mut seen = HashSet::new();
         for header in &self.connection.headers {
