@@ -54,6 +54,7 @@ fn record(given: &Given<'_>) -> RequestRecord {
         bytes_in: 0,
         bytes_out: 0,
         connection_reused: None,
+        stale_connections: 0,
         status: Some(200),
     };
     let moments = |seconds: &[f64]| seconds.iter().map(|&at| Nanos::from_s(at)).collect::<Vec<_>>();
