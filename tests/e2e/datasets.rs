@@ -120,6 +120,17 @@ fn traces_are_sent_as_they_were_recorded() {
     let mut outputs: Vec<u64> = records.iter().filter_map(|record| record.tokens.output).collect();
     outputs.sort();
     assert_eq!(outputs, [4, 5, 6, 7, 8, 9]);
+    // The recording goes on through its warm-up, and --duration counts from the first request after it.
+    for (more, measured) in [(&[][..], 4), (&["--duration", "0.25"], 3)] {
+        let flags = [&["--open-loop", "--warmup-num", "2"], more].concat();
+        let run = over(&server, "workload_trace", "workload_trace.jsonl", 100, &flags);
+        let records = ok(&run, 2 + measured);
+        assert!(records.iter().enumerate().all(|(at, record)| record.key.warmup == (at < 2)));
+        let sent: Vec<f64> = records.iter().map(|record| record.sent.unwrap().as_ms()).collect();
+        for gap in sent.windows(2).map(|pair| pair[1] - pair[0]) {
+            assert!((gap - 100.0).abs() < 80.0, "{sent:?}");
+        }
+    }
     let tokenizer = tokenizer();
     for (name, file) in [("mooncake_trace", "mooncake.jsonl"), ("azure_trace", "azure.csv")] {
         let flags = ["--tokenizer-path", &tokenizer, "--open-loop", "--dataset-args", r#"{"speed": 2}"#];
@@ -188,6 +199,12 @@ fn bad_input_ends_the_run_before_it_begins_with_one_clear_line() {
         ("workload_trace", "", &[], "requires --dataset-path"),
         ("workload_trace", "workload_trace.jsonl", &[], "requires open-loop mode; add --open-loop"),
         ("openqa", "openqa.jsonl", &["--open-loop"], "give --rate"),
+        (
+            "workload_trace",
+            "workload_trace.jsonl",
+            &["--open-loop", "--warmup-num", "6"],
+            "--warmup-num: 6 leaves nothing of the 6 requests",
+        ),
         ("flickr8k", "custom.txt", &[], "has no picture in a column"),
         ("mooncake_trace", "mooncake.jsonl", &[], "needs a tokenizer; pass --tokenizer-path"),
         ("openqa", "openqa.jsonl", &["--dataset-args", r#"{"colour": 1}"#], "unknown field `colour`"),

@@ -24,6 +24,17 @@ fn bad_flags_are_told_in_a_line_each_before_any_request() {
     std::fs::write(folder.path().join("broken.jsonl"), "{\"question\": \"fine\"}\n{\"question\n").unwrap();
     std::fs::write(folder.path().join("broken.json"), "{").unwrap();
     std::fs::create_dir(folder.path().join("no-tokenizer")).unwrap();
+    for (name, bytes) in [
+        ("broken.csv", &b"answer\nno question\n"[..]),
+        ("broken.parquet", b"PAR1 no PAR1"),
+        ("broken.arrow", b"ARROW1"),
+        ("broken.jsonl.gz", b"\x1f\x8b\x08 no gzip"),
+        ("broken.jsonl.zst", b"\x28\xb5\x2f\xfd no zstd"),
+        ("questions.jsonl", b"{\"question\": \"fine\"}\n"),
+        ("numbers.jsonl", b"{\"text\": 5}\n"),
+    ] {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
     let server = RawServer::kind();
     let url = format!("{}/v1/chat/completions", server.url());
     let cases: &[&[&str]] = &[
@@ -60,10 +71,59 @@ fn bad_flags_are_told_in_a_line_each_before_any_request() {
         &["--min-prompt-length", "9", "--max-prompt-length", "5"],
         &["--api-args", "{\"x\":1}", "--prompt", "hello"],
         &["--dataset", "custom", "--dataset-path", "empty.txt", "--dataset-args", "{\"x\":1}"],
+        &["--data-source", "nowhere"],
+        &["--compat", "guidellm"],
+        &["--ramp", "10:0:5"],
+        &["--steps", "10:30", "50"],
+        &["--goodput", "ttft:-1"],
+        &["--burstiness", "0"],
+        &["--cancel-rate", "2", "--cancel-after", "0"],
+        &["--max-concurrency", "4"],
+        &["--open-loop", "--rate", "5", "10", "--number", "5"],
+        &["--rate", "5", "10"],
+        &["--sla-auto-tune"],
+        &["--sla-auto-tune", "--sla-params", "[{\"p99_ttft\": \"2s\"}]"],
+        &["--sla-auto-tune", "--sla-params", "[{\"speed\": \"max\"}]"],
+        &["--sla-auto-tune", "--sla-params", "{"],
+        &[
+            "--sla-auto-tune",
+            "--sla-params",
+            "[{\"rps\": \"max\"}]",
+            "--sla-lower-bound",
+            "9",
+            "--sla-upper-bound",
+            "5",
+        ],
+        &["--multi-turn-args", "{"],
+        &["--num-workers", "-1"],
+        &["--dataset", "random_multi_turn", "--multi-turn", "--min-turns", "0"],
+        &["--open-loop", "--prompt", "hello"],
+        &["--dataset", "openqa", "--dataset-path", "broken.csv"],
+        &["--dataset", "openqa", "--dataset-path", "broken.parquet"],
+        &["--dataset", "openqa", "--dataset-path", "broken.arrow"],
+        &["--dataset", "openqa", "--dataset-path", "broken.jsonl.gz"],
+        &["--dataset", "openqa", "--dataset-path", "broken.jsonl.zst"],
+        &["--dataset", "openqa", "--dataset-path", "no-tokenizer"],
+        &["--dataset", "share_gpt_en", "--dataset-path", "questions.jsonl"],
+        &["--dataset", "embedding", "--dataset-path", "numbers.jsonl"],
+        &["--dataset", "swe_smith", "--multi-turn", "--dataset-path", "questions.jsonl"],
+        &["--dataset", "workload_trace", "--open-loop", "--dataset-path", "questions.jsonl"],
+        &["--api", "openai_rerank", "--api-args", "{\"x\":1}", "--prompt", "hello"],
+        &[
+            "--api",
+            "anthropic",
+            "--tokenize-prompt",
+            "--tokenizer-path",
+            "DATA/tokenizer",
+            "--prompt",
+            "hello",
+        ],
     ];
     let mut all = String::new();
     for flags in cases {
-        let output = command(folder.path(), &url, "").args(*flags).output().unwrap();
+        let words =
+            flags.iter().map(|word| word.replace("DATA", data("").to_str().unwrap().trim_end_matches('/')));
+        let output = command(folder.path(), &url, "").args(words).output().unwrap();
         let said = told(folder.path(), &url, &output);
         let code = output.status.code();
         assert_eq!(code, Some(2), "{flags:?}\n{said}\n{}", String::from_utf8_lossy(&output.stdout));

@@ -196,3 +196,42 @@ fn a_simulator_ends_with_a_signal() {
     signal(&child, libc::SIGTERM);
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+/// The records cannot be kept any more: no load is made that nobody will know of.
+#[test]
+fn a_full_disk_ends_the_run_in_the_middle_and_keeps_what_was_written() {
+    let server = RawServer::kind();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("long.txt"), "word ".repeat(2_000)).unwrap();
+    let flags =
+        "--no-test-connection --no-stream --save-text --prompt @long.txt --parallel 2 1 --number 100000 5";
+    let mut command = crate::running::command(folder.path(), &chat(&server.url()), flags);
+    // SAFETY: only calls that may be made between fork and exec.
+    unsafe {
+        std::os::unix::process::CommandExt::pre_exec(&mut command, || {
+            libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+            let most = libc::rlimit { rlim_cur: 6 << 20, rlim_max: 6 << 20 };
+            match libc::setrlimit(libc::RLIMIT_FSIZE, &most) {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            }
+        });
+    }
+    let run = Run { folder, output: command.output().unwrap() }.ended(1);
+    let said = run.stderr();
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.starts_with("error: could not write \""), "{said}");
+    assert!(
+        said.contains("requests.journal\": File too large") && said.contains("`tickrate recover"),
+        "{said}"
+    );
+    let heard = server.heard().len();
+    assert!(heard > 10 && heard < 20_000, "{heard} requests were sent");
+    assert!(!run.path().join("parallel_1_number_5").exists(), "no further stage begins");
+    assert_eq!(reason(&run), "failed");
+
+    let recovered = tickrate(run.folder.path(), "recover outputs/run").output().unwrap();
+    assert_eq!(recovered.status.code(), Some(0), "{}", String::from_utf8_lossy(&recovered.stdout));
+    let kept = run.records();
+    assert!(kept.len() > 10 && kept.len() <= heard, "{} of {heard}", kept.len());
+}

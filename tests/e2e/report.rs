@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use tickrate::record::RequestRecord;
 use tickrate::sim::SimSpec;
 
 use crate::running::{Run, files, perf_on, tickrate};
@@ -105,4 +106,55 @@ fn a_moved_run_can_be_reported() {
     assert_eq!(output.status.code(), Some(0));
     assert_same(&texts(&run.folder.path().join("elsewhere")), &written);
     assert!(!run.path().exists(), "nothing is written where it used to be");
+}
+
+/// The role before the first token, the usage after the last: what the baseline counts and we do not.
+#[test]
+fn a_run_is_shown_by_the_baselines_definitions_as_well() {
+    let spec = SimSpec { ttft: "60".parse().unwrap(), itl: "5".parse().unwrap(), ..SimSpec::default() };
+    let flags = "--no-test-connection --prompt hello --max-tokens 6 --number 4 --compat evalscope";
+    let run = perf_on(spec, flags).ended(0);
+    let stage = "parallel_1_number_4";
+    let theirs = run.json(&format!("{stage}/benchmark_summary.json"));
+    let ours = run.json(&format!("{stage}/summary.json"));
+    let figure =
+        |of: &serde_json::Value, name: &str| of[name].as_f64().unwrap_or_else(|| panic!("{name}: {of}"));
+    for name in ["Total Requests", "Success Requests", "Avg Output Tokens"] {
+        assert_eq!(figure(&theirs, name), figure(&ours, name), "{name}");
+    }
+    let records = run.records();
+    let mean = |of: fn(&RequestRecord) -> f64| records.iter().map(of).sum::<f64>() / records.len() as f64;
+    let first_choice = |record: &RequestRecord| {
+        let first = record.bare_choices.first().into_iter().chain(record.first_token.as_ref()).min().unwrap();
+        (*first - record.sent.unwrap()).as_ms()
+    };
+    let last = |record: &RequestRecord| {
+        let last = record.bare_events.last().into_iter().chain(record.last_token.as_ref()).max().unwrap();
+        (*last - record.sent.unwrap()).as_s()
+    };
+    assert!((figure(&theirs, "TTFT (ms)") - mean(first_choice)).abs() < 0.0051, "{theirs}");
+    assert!((figure(&theirs, "Avg Latency (s)") - mean(last)).abs() < 0.000_051, "{theirs}");
+    assert!(records.iter().all(|record| !record.bare_events.is_empty()), "the usage came by itself");
+    let rows = run.json(&format!("{stage}/benchmark_percentile.json"));
+    let rows = rows.as_array().unwrap();
+    let labels: Vec<&str> = rows.iter().map(|row| row["Percentiles"].as_str().unwrap()).collect();
+    assert_eq!(labels, ["min", "1%", "5%", "10%", "25%", "50%", "75%", "90%", "95%", "99%", "max"]);
+    let mut latencies: Vec<f64> = records.iter().map(last).collect();
+    latencies.sort_by(f64::total_cmp);
+    assert!(
+        (figure(&rows[5], "Latency (s)") - latencies[2]).abs() < 0.0051,
+        "the third of four is the median"
+    );
+    assert!(run.stdout().contains("By both definitions: parallel_1_number_4"), "{}", run.stdout());
+
+    // And again from the records, also of a run that was not asked for it.
+    std::fs::remove_file(run.path().join(stage).join("benchmark_summary.json")).unwrap();
+    let again = tickrate(run.folder.path(), "report outputs/run").output().unwrap();
+    assert_eq!(again.status.code(), Some(0));
+    assert_eq!(run.json(&format!("{stage}/benchmark_summary.json")), theirs);
+    let plain = "--no-test-connection --prompt hello --max-tokens 3 --number 2";
+    let plain = perf_on(SimSpec::default(), plain).ended(0);
+    let report = tickrate(plain.folder.path(), "report outputs/run --compat evalscope").output().unwrap();
+    assert!(String::from_utf8_lossy(&report.stdout).contains("By both definitions"), "{report:?}");
+    assert!(plain.path().join("parallel_1_number_2/benchmark_percentile.json").exists());
 }

@@ -56,7 +56,9 @@ fn parse_both(
         payload: &framed.payload,
         frames: &framed.frames,
     };
-    [twins.0.parse(&reply), twins.1.parse(&reply)]
+    let [native, twin] = [&twins.0, &twins.1].map(|api| api.parse(&reply));
+    // Which frames had no output a component cannot say.
+    [native.map(|outcome| Outcome { bare: Vec::new(), ..outcome }), twin]
 }
 
 fn framed(body: &[u8], framing: Framing) -> Framed {

@@ -86,7 +86,9 @@ impl Asked {
     pub(super) fn limit(&self, turn: &TurnInContext) -> Option<u32> {
         let drawn = || {
             let range = self.max_tokens.filter(|_| !self.parameters.contains_key("max_tokens"))?;
-            let mut rng = Xoshiro256PlusPlus::seed_from_u64(self.seed ^ hash(&turn.request_id));
+            // Without the run's own name, so that another run with the seed draws the same.
+            let number = turn.request_id.rsplit('-').next().unwrap_or_default();
+            let mut rng = Xoshiro256PlusPlus::seed_from_u64(self.seed ^ hash(number));
             Some(rng.random_range(range.min..=range.max))
         };
         turn.turn.max_tokens.or_else(drawn)

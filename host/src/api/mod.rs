@@ -3,6 +3,8 @@
 
 mod anthropic;
 mod asked;
+#[cfg(test)]
+mod conformance;
 mod content;
 mod dashscope;
 mod endpoint;
@@ -110,6 +112,12 @@ const BUILT_IN: &[BuiltIn] = &[
         open: |config, spec, _| Ok(Arc::new(tgi::Tgi::new(config, spec)?)),
     },
 ];
+
+/// Whether requests of an API may hold token ids in the place of text; of a component that is only
+/// known once it is asked.
+pub fn takes_token_ids(name: &str) -> bool {
+    find(name).is_none_or(|api| matches!(api.name, "openai" | "openai_embedding"))
+}
 
 /// The names of the APIs that are built in, sorted.
 pub fn names() -> impl Iterator<Item = &'static str> {

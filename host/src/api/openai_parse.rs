@@ -52,9 +52,11 @@ impl Reading {
 
     fn chunk(&mut self, index: usize, chunk: Chunk<'_>) -> Result<(), Failure> {
         if let Some(message) = chunk.error.as_ref().and_then(error_message) {
+            self.outcome.note_bare(index, false);
             return Err(Failure::new(FailureKind::StreamError, message));
         }
         let first = self.outcome.outputs.len();
+        let has_choice = chunk.choices.as_ref().is_some_and(|choices| !choices.is_empty());
         for choice in chunk.choices.into_iter().flatten() {
             if let Some(delta) = choice.delta.or(choice.message) {
                 self.delta(index, &delta);
@@ -78,6 +80,9 @@ impl Reading {
                     }
                 }
             }
+        }
+        if self.outcome.outputs.len() == first {
+            self.outcome.note_bare(index, has_choice);
         }
         self.counted = counted.unwrap_or(self.counted);
         if let Some(usage) = chunk.usage {

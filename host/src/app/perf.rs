@@ -16,7 +16,7 @@ use crate::api::{self, EndpointSpec};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::contract::Transport;
-use crate::engine::{self, CancelSpec, EngineError, StageSpec, StopSignal, run_stage};
+use crate::engine::{self, CancelSpec, EngineError, StageSpec, StopSignal, StopSwitch, run_stage};
 use crate::http::{HttpSpec, HttpTransport};
 use crate::output::console::Console;
 use crate::output::frames::FramesOutput;
@@ -65,13 +65,13 @@ pub fn perf(mut config: Config) -> Result<Exit, AppError> {
             "note: a run was cut short; get its records back with: tickrate recover \"{lost}\""
         ));
     }
-    let stop = signals::listen(console.clone())
+    let (switch, stop) = signals::listen(console.clone())
         .map_err(|error| AppError::new(Exit::Failed, format!("cannot listen for Ctrl-C: {error}")))?;
     // Without a model there is nothing to ask but what the dataset holds.
     if config.connection.test_connection && !config.model.is_empty() {
         connection::test(&config, parts.test_api.as_ref(), &http, clock, &stop, &console)?;
     }
-    Run { config, clock, console, folder, http, stop, visualizer }.all_stages(parts)
+    Run { config, clock, console, folder, http, switch, stop, visualizer }.all_stages(parts)
 }
 
 struct Run {
@@ -80,6 +80,7 @@ struct Run {
     console: Console,
     folder: PathBuf,
     http: HttpSpec,
+    switch: Arc<StopSwitch>,
     stop: StopSignal,
     visualizer: Option<Visualizer>,
 }
@@ -89,7 +90,8 @@ impl Run {
         let mut stages = Stages::new(&self.config, &self.folder);
         let header = Arc::new(self.header(&parts));
         self.write_run_file(&header, &[])?;
-        let (events, outputs) = FanOut::start(self.outputs(&parts))
+        let switch = self.switch.clone();
+        let (events, outputs) = FanOut::start(self.outputs(&parts), Box::new(move || switch.fail()))
             .map_err(|error| AppError::new(Exit::Failed, format!("the system refused a thread: {error}")))?;
         events.emit(Event::RunStarted(header.clone()));
 

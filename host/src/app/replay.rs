@@ -3,11 +3,13 @@
 use super::exit::AppError;
 use crate::config::Config;
 use crate::contract::Dataset;
+use crate::dataset::describe;
 use crate::engine::schedule::ArrivalSpec;
 
 /// Whether the requests of the stages are due when the dataset says.
 pub(super) fn replays(config: &Config) -> bool {
-    config.load.arrivals(config.load.rates_rps.first().copied()) == ArrivalSpec::Recorded
+    let rate_rps = config.load.rates_rps.first().copied();
+    config.sla.is_none() && config.load.arrivals(rate_rps) == ArrivalSpec::Recorded
 }
 
 /// Fits the stages to the dataset: a recording is replayed once and not begun again, so that there
@@ -19,7 +21,9 @@ pub(super) fn fit(config: &mut Config, dataset: &dyn Dataset) -> Result<Option<S
     let facts = dataset.facts();
     let name = dataset.name();
     if !facts.arrivals {
-        if replays(config) {
+        // What a component says of its conversations is only known once they are drawn.
+        let built_in = config.prompt.prompt.is_some() || describe(&config.prompt.dataset).is_some();
+        if built_in && replays(config) {
             return Err(AppError::usage(format!(
                 "--open-loop: the dataset \"{name}\" does not say when its conversations arrive; give --rate"
             )));
@@ -44,7 +48,13 @@ pub(super) fn fit(config: &mut Config, dataset: &dyn Dataset) -> Result<Option<S
     let Some(held) = facts.conversations else { return Ok(None) };
     let warmup = config.load.warmup;
     for number in &mut config.load.number {
-        *number = (*number).min(held.saturating_sub(warmup.of(*number)).max(1));
+        let warm = warmup.of(*number);
+        if warm >= held {
+            return Err(AppError::usage(format!(
+                "--warmup-num: {warm} leaves nothing of the {held} requests of \"{name}\" to measure; lower it"
+            )));
+        }
+        *number = (*number).min(held - warm);
     }
     Ok(None)
 }

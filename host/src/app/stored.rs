@@ -7,16 +7,18 @@ use serde_json::Value;
 use super::exit::{AppError, Exit};
 use super::gates;
 use super::results::Results;
-use crate::config::GateConfig;
+use crate::config::{Compat, GateConfig};
+use crate::metrics::evalscope::{EvalscopeAccumulator, EvalscopeSummary};
 use crate::metrics::{Profile, ProfileAccumulator, StageAccumulator, StageSummary};
 use crate::output::console::Console;
 use crate::output::table::{self, BasicInformation};
-use crate::output::{OutputError, html, recover, stored, summary};
+use crate::output::{OutputError, evalscope, html, recover, stored, summary};
 use crate::record::RunHeader;
 
 /// Computes everything that a user reads again from the records in each of `folders`, prints it and
-/// rewrites the files; then the gates are judged.
-pub fn report(folders: &[PathBuf], gates: &GateConfig) -> Result<Exit, AppError> {
+/// rewrites the files; with `compat`, or where a run was asked for it, by those definitions as well.
+/// Then the gates are judged.
+pub fn report(folders: &[PathBuf], gates: &GateConfig, compat: Option<Compat>) -> Result<Exit, AppError> {
     let console = Console::default();
     gates::can_be_written(gates)?;
     let mut exit = Exit::Success;
@@ -27,6 +29,10 @@ pub fn report(folders: &[PathBuf], gates: &GateConfig) -> Result<Exit, AppError>
         for stage in &results.stages {
             summary::print_stage(&console, stage);
             summary::write_stage(&stage.stage.folder, stage).map_err(failed)?;
+            if let Some(theirs) = by_evalscope(&stage.stage.folder, compat).map_err(failed)? {
+                evalscope::show(&console, stage, &theirs);
+                evalscope::write(&stage.stage.folder, &theirs).map_err(failed)?;
+            }
         }
         if results.stages.len() > 1 {
             let basic =
@@ -92,6 +98,24 @@ pub(super) fn digest(file: &Path, profiled: bool) -> Result<Digest, OutputError>
     })?;
     let profile = profile.map(|profile| profile.finish(&summary));
     Ok(Digest { run: stored.run, basic, summary, profile })
+}
+
+/// The figures of the stage in `folder` by the definitions of `evalscope perf`, if they are asked for
+/// now or were when it ran.
+fn by_evalscope(folder: &Path, compat: Option<Compat>) -> Result<Option<EvalscopeSummary>, OutputError> {
+    let stored = stored::read(folder)?;
+    let asked = stored.run.config.pointer("/output/compat").and_then(Value::as_str);
+    if compat != Some(Compat::Evalscope) && asked != Some("evalscope") {
+        return Ok(None);
+    }
+    let mut accumulator = EvalscopeAccumulator::new(&stored.stage);
+    for record in stored.records {
+        accumulator.push(&record?);
+    }
+    let summary = accumulator.finish(&stored.stage).map_err(|error| {
+        OutputError(format!("cannot sum up \"{}\": {error}; free some space there", folder.display()))
+    })?;
+    Ok(Some(summary))
 }
 
 /// Brings back the records of runs that were cut short in `folder` or below it.

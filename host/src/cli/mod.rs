@@ -17,6 +17,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::app::{self, AppError, Exit};
+use crate::config::Compat;
 
 /// Benchmarks LLM inference servers, and says how far its own numbers can be trusted
 #[derive(Debug, Parser)]
@@ -46,6 +47,9 @@ enum Command {
         folders: Vec<PathBuf>,
         #[command(flatten)]
         gates: gates::GateArgs,
+        /// Show and write the figures by the definitions of another tool as well: evalscope
+        #[arg(long, value_enum, value_name = "TOOL", hide_possible_values = true)]
+        compat: Option<Compat>,
     },
     /// Parse the kept replies of a run again, with another API or plugin
     Reparse(reparse::ReparseArgs),
@@ -84,7 +88,9 @@ impl Cli {
                 // The low bits of two clocks: enough to differ from the last run.
                 let entropy = crate::clock::monotonic_ns() as u64 ^ u64::from(std::process::id());
                 let dry = args.dry_run();
+                let notes = args.notes();
                 let config = args.into_config(entropy).map_err(|problems| layered.explain(problems))?;
+                notes.iter().for_each(|note| eprintln!("note: {note}"));
                 if dry { app::dry_run(config) } else { app::perf(config) }
             }
             Command::Config(args) => settings::command::run(&args),
@@ -95,10 +101,10 @@ impl Cli {
             Command::Datasets(args) => datasets::run(&args),
             Command::Plugin(args) => plugin::run(&args),
             Command::Reparse(args) => reparse::run(args),
-            Command::Report { folders, gates } => {
+            Command::Report { folders, gates, compat } => {
                 let mut problems = Vec::new();
                 let gates = gates.config(&mut problems);
-                if problems.is_empty() { app::report(&folders, &gates) } else { Err(problems.into()) }
+                if problems.is_empty() { app::report(&folders, &gates, compat) } else { Err(problems.into()) }
             }
             Command::Compare(args) => compare::run(&args),
             Command::Recover { folder } => app::recover(&folder),

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::api::takes_token_ids;
 use crate::dataset::ImageSpec;
 use crate::http::{HttpSpec, ReadClock};
 use crate::plugin::Grant;
@@ -148,6 +149,14 @@ pub struct PluginConfig {
     pub allow: Vec<Grant>,
 }
 
+/// A tool that defines some figures otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Compat {
+    /// `evalscope perf`.
+    Evalscope,
+}
+
 /// Where results go.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OutputConfig {
@@ -161,6 +170,8 @@ pub struct OutputConfig {
     pub save_text: bool,
     /// Whether the frames of replies are kept beside the records.
     pub save_frames: bool,
+    /// Another tool, by whose definitions the figures are shown as well.
+    pub compat: Option<Compat>,
     /// A line in the log every so many requests; 0 for none.
     pub log_every_n_query: u64,
     /// Whether each request is printed.
@@ -268,6 +279,10 @@ impl Config {
         }
         if self.prompt.tokenize_prompt && self.tokenizer_path.is_none() {
             wrong("--tokenizer-path", "is required when --tokenize-prompt is set".into());
+        }
+        if self.prompt.tokenize_prompt && !takes_token_ids(&self.api.api) {
+            let api = &self.api.api;
+            wrong("--tokenize-prompt", format!("is not supported with the api \"{api}\"; leave it out"));
         }
         let mut seen = HashSet::new();
         for header in &self.connection.headers {

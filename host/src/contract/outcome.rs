@@ -26,6 +26,16 @@ pub struct OutputFrame {
     pub tokens: Option<u32>,
 }
 
+/// A message that carried no output: only a role, a finish reason, the usage. Nothing of ours is
+/// computed from these; they are kept for those who take them for output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BareFrame {
+    /// The index of the frame in the reply, from 0; never falling.
+    pub frame: u32,
+    /// Whether it had a choice in it, if an empty one.
+    pub choice: bool,
+}
+
 /// Token counts as the server reports them; any of them may be missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
@@ -152,6 +162,8 @@ impl Failure {
 pub struct Outcome {
     /// The frames that carried output, in order.
     pub outputs: Vec<OutputFrame>,
+    /// The frames that were messages and carried none, in order, where the parser notes them.
+    pub bare: Vec<BareFrame>,
     /// All output in the order it came: answer, reasoning and arguments of tool calls.
     pub text: String,
     /// The server's token counts.
@@ -165,6 +177,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Notes that a frame was a message without output, with a choice in it or without.
+    pub fn note_bare(&mut self, frame: usize, choice: bool) {
+        self.bare.push(BareFrame { frame: u32::try_from(frame).unwrap_or(u32::MAX), choice });
+    }
+
     /// The output of one kind, put together: the answer that becomes history, for instance.
     /// Returns `None` if the frames claim more text than there is.
     pub fn text_of(&self, kind: OutputKind) -> Option<String> {

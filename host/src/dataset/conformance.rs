@@ -1,6 +1,7 @@
 //! The baseline's own cases about datasets, carried over: its inputs and the values it expects. Each
 //! module is named for the test file of EvalScope that the cases come from.
 
+mod dataset_args;
 mod prefix_injection;
 mod target_input_len;
 mod trace_errors;

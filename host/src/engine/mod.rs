@@ -137,7 +137,13 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
     let share = |of: u32, index: u32| of / workers + u32::from(index < of % workers);
     let failure = FirstFailure::default();
 
-    let counts = [spec.header.warmup, spec.header.number];
+    let StageHeader { warmup, number, .. } = *spec.header;
+    // A recording goes on while its first requests warm the server up: all of it is one phase.
+    let counts = match spec.arrivals {
+        ArrivalSpec::Recorded => [0, warmup + number],
+        _ => [warmup, number],
+    };
+    let measured_from = Arc::new(OnceLock::new());
     let mut feeds = Vec::new();
     let mut phases = Vec::new();
     for (index, count) in counts.into_iter().enumerate() {
@@ -149,6 +155,7 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
             prepared: receiver,
             refill: refill.clone(),
             start: Arc::new(OnceLock::new()),
+            measured_from: measured_from.clone(),
             duration,
         });
         feeds.push((sender, refill, count));
@@ -207,7 +214,7 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
         drop(settled_in);
         let feeder = || {
             priority::stand_back("feeder");
-            if let Err(error) = feed(&mut preparer, feeds, spec, stop) {
+            if let Err(error) = feed(&mut preparer, feeds, spec, &measured_from, stop) {
                 failure.note(EngineError::Dataset(error));
             }
         };
@@ -251,7 +258,7 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
     });
 
     let failure = failure.into_inner();
-    let reason = if failure.is_some() {
+    let reason = if failure.is_some() || stop.failed() {
         StopReason::Failed
     } else if stop.aborted() {
         StopReason::Aborted
@@ -330,16 +337,24 @@ fn feed(
     preparer: &mut Preparer<'_>,
     feeds: Vec<(Sender<Prepared>, Arc<Refill>, u64)>,
     spec: &StageSpec,
+    measured_from: &OnceLock<Nanos>,
     stop: &StopSignal,
 ) -> Result<(), PartError> {
-    let last = feeds.len() - 1;
+    let mut fed = 0;
     for (index, (queue, refill, count)) in feeds.into_iter().enumerate() {
         let mut schedule = Schedule::new(&spec.arrivals, spec.seed.wrapping_add(index as u64));
         for made in 0..count {
             if stop.draining() {
                 return Ok(());
             }
-            let prepared = preparer.next(index != last, count - made, &mut schedule)?;
+            let warmup = fed < spec.header.warmup;
+            let prepared = preparer.next(warmup, count - made, &mut schedule)?;
+            fed += 1;
+            if !warmup {
+                // In a recording the measurement begins with the first request that is no warm-up.
+                let recorded = prepared.due.filter(|_| spec.arrivals == ArrivalSpec::Recorded);
+                measured_from.get_or_init(|| recorded.unwrap_or(Nanos::ZERO));
+            }
             refill.rest_while_full(&queue);
             if queue.send_blocking(prepared).is_err() {
                 break;

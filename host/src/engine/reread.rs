@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::meaning::{Arrived, count_tokens, token_frames, understand};
+use super::meaning::{Arrived, bare_frames, count_tokens, token_frames, understand};
 use super::settle::redact;
 use crate::contract::{Api, TokenCounter};
 use crate::record::{CachedSource, KeptReply, Meaning, RequestRecord, TokenSource, Wire};
@@ -47,6 +47,8 @@ pub fn reread(
         status: record.status,
     };
     let meaning = Meaning {
+        bare_choices: bare_frames(&outcome, &kept.framed, true),
+        bare_events: bare_frames(&outcome, &kept.framed, false),
         token_frames,
         tokens,
         failure: outcome.failure,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_channel::Receiver;
 
 use super::health::LagHistogram;
-use super::meaning::{Arrived, count_tokens, token_frames, understand};
+use super::meaning::{Arrived, bare_frames, count_tokens, token_frames, understand};
 use super::prepare::Shaper;
 use super::worker::Exchanged;
 use crate::contract::framing::{self, Framed};
@@ -100,6 +100,8 @@ impl Settler {
         let token_frames = token_frames(&outcome, &framed, tokens.output, counter);
         let answer = outcome.text_of(OutputKind::Content).unwrap_or_default();
         let meaning = Meaning {
+            bare_choices: bare_frames(&outcome, &framed, true),
+            bare_events: bare_frames(&outcome, &framed, false),
             token_frames,
             tokens,
             failure: outcome.failure,

@@ -1,5 +1,8 @@
 //! How a run is asked to end early: first gently, then at once.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio::sync::watch;
 
 use crate::contract::AbortSignal;
@@ -9,6 +12,7 @@ use crate::contract::AbortSignal;
 pub struct StopSwitch {
     drain: watch::Sender<bool>,
     abort: watch::Sender<bool>,
+    failed: Arc<AtomicBool>,
 }
 
 /// The end that the engine listens to. Cloned freely.
@@ -16,6 +20,7 @@ pub struct StopSwitch {
 pub struct StopSignal {
     drain: watch::Receiver<bool>,
     abort: AbortSignal,
+    failed: Arc<AtomicBool>,
 }
 
 impl StopSwitch {
@@ -23,7 +28,11 @@ impl StopSwitch {
     pub fn new() -> (StopSwitch, StopSignal) {
         let (drain, drain_seen) = watch::channel(false);
         let (abort, abort_seen) = watch::channel(false);
-        (StopSwitch { drain, abort }, StopSignal { drain: drain_seen, abort: abort_seen })
+        let failed = Arc::new(AtomicBool::new(false));
+        (
+            StopSwitch { drain, abort, failed: failed.clone() },
+            StopSignal { drain: drain_seen, abort: abort_seen, failed },
+        )
     }
 
     /// Asks for an end: no request is started any more, those in flight are finished.
@@ -35,12 +44,23 @@ impl StopSwitch {
         }
         first
     }
+
+    /// Asks for a gentle end because going on makes no sense: what is measured cannot be kept.
+    pub fn fail(&self) {
+        self.failed.store(true, Ordering::Release);
+        self.drain.send_replace(true);
+    }
 }
 
 impl StopSignal {
     /// Whether no further request may start.
     pub fn draining(&self) -> bool {
         *self.drain.borrow()
+    }
+
+    /// Whether the end was asked for because something failed, and not by the user.
+    pub fn failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
     }
 
     /// Whether requests in flight are given up.
@@ -71,6 +91,15 @@ mod tests {
         assert!(!signal.draining());
         assert!(switch.press());
         assert!(signal.draining() && !signal.aborted());
+        assert!(!switch.press());
+        assert!(signal.aborted());
+    }
+
+    #[test]
+    fn a_failure_drains_and_the_next_press_aborts() {
+        let (switch, signal) = StopSwitch::new();
+        switch.fail();
+        assert!(signal.failed() && signal.draining() && !signal.aborted());
         assert!(!switch.press());
         assert!(signal.aborted());
     }

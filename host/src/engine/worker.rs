@@ -26,7 +26,10 @@ pub(super) struct Phase {
     pub(super) refill: Arc<Refill>,
     /// When it began; set before any worker is let into it.
     pub(super) start: Arc<OnceLock<Nanos>>,
-    /// How long after its start requests may still be started.
+    /// How long after its start the measurement begins; set before the first request that counts is
+    /// handed out.
+    pub(super) measured_from: Arc<OnceLock<Nanos>>,
+    /// How long after that requests may still be started.
     pub(super) duration: Option<Nanos>,
 }
 
@@ -98,7 +101,8 @@ async fn run_phase(
         prepared: phase.prepared,
         refill: phase.refill,
         start,
-        end: phase.duration.map(|duration| start + duration),
+        measured_from: phase.measured_from,
+        duration: phase.duration,
         starved: Starved::default(),
     }));
     let loop_lag = Rc::new(RefCell::new(LagHistogram::new()));
@@ -259,7 +263,8 @@ struct Pacer {
     prepared: Receiver<Prepared>,
     refill: Arc<Refill>,
     start: Nanos,
-    end: Option<Nanos>,
+    measured_from: Arc<OnceLock<Nanos>>,
+    duration: Option<Nanos>,
     starved: Starved,
 }
 
@@ -304,6 +309,7 @@ impl Pacer {
     }
 
     fn over(&self, at: Nanos) -> bool {
-        self.stop.draining() || self.end.is_some_and(|end| at >= end)
+        let end = |duration| Some(self.start + *self.measured_from.get()? + duration);
+        self.stop.draining() || self.duration.and_then(end).is_some_and(|end| at >= end)
     }
 }

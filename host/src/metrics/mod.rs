@@ -6,6 +6,7 @@ mod bins;
 mod conversations;
 mod criterion;
 mod difference;
+pub mod evalscope;
 mod knee;
 mod metric;
 mod profile;
@@ -47,6 +48,7 @@ pub struct StageAccumulator {
     succeeded: u64,
     goodput: Vec<GoodputTarget>,
     good: u64,
+    good_from_due: u64,
     failures: BTreeMap<FailureKind, FailureCount>,
     first_start: Option<Nanos>,
     last_completed: Option<Nanos>,
@@ -117,6 +119,7 @@ impl StageAccumulator {
             succeeded: 0,
             goodput: stage.goodput.clone(),
             good: 0,
+            good_from_due: 0,
             failures: BTreeMap::new(),
             first_start: None,
             last_completed: None,
@@ -154,6 +157,7 @@ impl StageAccumulator {
         }
         self.succeeded += 1;
         self.good += u64::from(self.goodput.iter().all(|target| target.is_met_by(record)));
+        self.good_from_due += u64::from(self.goodput.iter().all(|target| target.is_met_from_due_by(record)));
         self.count_tokens(record);
         self.turns.push(f64::from(record.key.input_turns));
         self.several_turns |= record.key.input_turns > 1;
@@ -222,6 +226,7 @@ impl StageAccumulator {
             total: self.total,
             succeeded: self.succeeded,
             good: (!self.goodput.is_empty()).then_some(self.good),
+            good_from_due: (!self.goodput.is_empty()).then_some(self.good_from_due),
             failures: self.failures,
             token_sources: token_sources(self.sources, self.succeeded),
             input_turns: self.turns.value().filter(|_| self.several_turns),

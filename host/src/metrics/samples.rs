@@ -59,6 +59,36 @@ impl Samples {
         }
     }
 
+    /// The values at those of their ranks, from 0, that `at` names when it is told how many there
+    /// are, and their mean; `None` if there are no values.
+    pub(super) fn at_ranks(mut self, at: impl Fn(u64) -> Vec<u64>) -> io::Result<Option<(f64, Vec<f64>)>> {
+        if let Some(error) = self.spill.failed {
+            return Err(error);
+        }
+        let count = self.spill.count + self.values.len() as u64;
+        if count == 0 {
+            return Ok(None);
+        }
+        self.sum.add(&self.values);
+        let asked = at(count);
+        let values = match self.spill.file {
+            None => {
+                self.values.sort_unstable_by(f64::total_cmp);
+                asked.iter().map(|&rank| self.values[rank as usize]).collect()
+            }
+            Some((mut file, mut first)) => {
+                write_keys(&mut file, &mut first, &self.values)?;
+                let mut ranks = asked.clone();
+                ranks.sort_unstable();
+                ranks.dedup();
+                let found = select(&ranks, &first, |visit| each_key(&mut file, visit))?;
+                let value = |rank| ranks.binary_search(rank).map_or(f64::NAN, |index| found[index]);
+                asked.iter().map(value).collect()
+            }
+        };
+        Ok(Some((self.sum.value() / count as f64, values)))
+    }
+
     /// The values' figures at the quantiles `at`, from 0 to 1; `None` if there are no values.
     /// It fails if the file for what is too much for memory could not be written or read.
     pub fn distribution(mut self, at: &[f64]) -> io::Result<Option<Distribution>> {

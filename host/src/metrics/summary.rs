@@ -117,6 +117,8 @@ pub struct StageSummary {
     pub succeeded: u64,
     /// Those that met every goodput target; `None` if there is none.
     pub good: Option<u64>,
+    /// Those that met them from the moment they were due.
+    pub good_from_due: Option<u64>,
     /// Those that failed, by kind.
     pub failures: BTreeMap<FailureKind, FailureCount>,
     /// Where token counts come from, if not all from the server.
@@ -204,6 +206,8 @@ impl StageSummary {
     pub fn figures(&self) -> Vec<Figure> {
         let mean = |metric| self.distribution(metric).map(Distribution::mean);
         let acceptance = self.spec_decode_acceptance_percent();
+        let goodput_from_due_rps =
+            self.good_from_due.zip(self.duration_s).map(|(good, duration_s)| good as f64 / duration_s);
         let conversations =
             |of: fn(ConversationCounts) -> u64| self.conversations.map(|counts| of(counts) as f64);
         let unfinished = conversations(|counts| counts.unfinished).filter(|&count| count > 0.0);
@@ -211,6 +215,7 @@ impl StageSummary {
             (Section::General, "Test Duration (s)", self.duration_s, 4),
             (Section::General, "Req Throughput (req/s)", self.request_throughput_rps(), 4),
             (Section::General, "Goodput (req/s)", self.goodput_rps(), 4),
+            (Section::General, "Goodput from due (req/s)", goodput_from_due_rps, 4),
             (Section::General, "Good Requests (%)", self.good_percent(), 2),
             (Section::Latency, "Avg Latency (s)", mean(Metric::Latency), 4),
             (Section::Latency, "TTFT (ms)", mean(Metric::Ttft), 2),

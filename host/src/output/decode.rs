@@ -47,6 +47,8 @@ pub(super) fn records_from(batch: &RecordBatch, left_out: &[&str]) -> Result<Vec
         true => Some((Lists::new(batch, "frame_ns")?, Lists::new(batch, "frame_tokens")?)),
         false => None,
     };
+    let lists_if_read = |name| read(name).then(|| Lists::<Int64Array>::new(batch, name)).transpose();
+    let (bare_choices, bare_events) = (lists_if_read("bare_choice_ns")?, lists_if_read("bare_event_ns")?);
     let (input, output) = (int64("input_tokens")?, int64("output_tokens")?);
     let (reasoning, cached) = (int64("reasoning_tokens")?, int64("cached_tokens")?);
     let cached_source = text("cached_tokens_source")?;
@@ -109,6 +111,8 @@ pub(super) fn records_from(batch: &RecordBatch, left_out: &[&str]) -> Result<Vec
                 Some((times, tokens)) => token_frames(times, tokens, first_answer, row)?,
                 None => Vec::new(),
             },
+            bare_choices: moments(bare_choices.as_ref(), row),
+            bare_events: moments(bare_events.as_ref(), row),
             tokens: TokenCounts {
                 input: tokens("input_tokens", input, row)?,
                 output: tokens("output_tokens", output, row)?,
@@ -165,6 +169,11 @@ impl<'a, A: Array + 'static> Lists<'a, A> {
         let offsets = self.lists.value_offsets();
         (!self.lists.is_null(row)).then(|| offsets[row] as usize..offsets[row + 1] as usize)
     }
+}
+
+fn moments(lists: Option<&Lists<'_, Int64Array>>, row: usize) -> Vec<Nanos> {
+    let moments = lists.and_then(|lists| Some(&lists.values.values()[lists.at(row)?]));
+    moments.into_iter().flatten().map(|&at| Nanos(at)).collect()
 }
 
 fn token_frames(

@@ -102,7 +102,9 @@ type Chunk = (usize, ArrowColumnChunk);
 
 /// Deals the columns to `lanes` lanes, so that each has about as much to do.
 fn deal(lanes: usize) -> Vec<Vec<usize>> {
-    let effort = |kind| match kind {
+    let effort = |at: usize| match COLUMNS[at].kind {
+        // There are hardly any values in them.
+        _ if COLUMNS[at].name.starts_with("bare_") => 2,
         Kind::Doubles | Kind::Int64s => 12,
         Kind::Int32s => 8,
         Kind::Labels => 2,
@@ -110,10 +112,10 @@ fn deal(lanes: usize) -> Vec<Vec<usize>> {
     };
     let mut dealt = vec![(0, Vec::new()); lanes.max(1)];
     let mut columns: Vec<usize> = (0..COLUMNS.len()).collect();
-    columns.sort_by_key(|&at| std::cmp::Reverse(effort(COLUMNS[at].kind)));
+    columns.sort_by_key(|&at| std::cmp::Reverse(effort(at)));
     for at in columns {
         if let Some((load, lane)) = dealt.iter_mut().min_by_key(|(load, _)| *load) {
-            *load += effort(COLUMNS[at].kind);
+            *load += effort(at);
             lane.push(at);
         }
     }

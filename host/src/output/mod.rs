@@ -5,6 +5,7 @@ pub mod comparison;
 pub mod console;
 mod decode;
 mod encode;
+pub mod evalscope;
 pub mod frames;
 pub mod html;
 pub mod journal;
@@ -42,7 +43,15 @@ pub trait Output: Send {
 
     /// Takes one event. After an error it gets no further ones.
     fn on_event(&mut self, event: &Event) -> Result<(), OutputError>;
+
+    /// Whether going on without it makes no sense: what it keeps is what the run is for.
+    fn is_essential(&self) -> bool {
+        false
+    }
 }
+
+/// What is done, once, when an output that is essential has failed.
+pub type OnLoss = Box<dyn FnOnce() + Send>;
 
 /// An output that failed, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,8 +82,9 @@ const QUEUE: usize = 4096;
 
 impl FanOut {
     /// Starts the thread. Events go into the returned sender; the thread ends with
-    /// [`Event::RunFinished`] or once all senders are gone.
-    pub fn start(outputs: Vec<Box<dyn Output>>) -> std::io::Result<(EventSender, FanOut)> {
+    /// [`Event::RunFinished`] or once all senders are gone. `on_loss` is done when an essential
+    /// output has failed.
+    pub fn start(outputs: Vec<Box<dyn Output>>, on_loss: OnLoss) -> std::io::Result<(EventSender, FanOut)> {
         let (sender, receiver) = sync_channel(QUEUE);
         let sender = EventSender::new(sender);
         let consumed = Arc::new(Consumed::default());
@@ -82,7 +92,7 @@ impl FanOut {
         let thread = std::thread::Builder::new().spawn(move || {
             // The threads that outputs start stand where this one does.
             priority::stand_back("outputs");
-            fan_out(outputs, &receiver, &counted)
+            fan_out(outputs, on_loss, &receiver, &counted)
         })?;
         let fan_out = FanOut { thread, told: sender.told(), consumed };
         Ok((sender, fan_out))
@@ -121,15 +131,20 @@ fn next_event(events: &Receiver<Event>) -> Option<Event> {
 
 fn fan_out(
     mut outputs: Vec<Box<dyn Output>>,
+    on_loss: OnLoss,
     events: &Receiver<Event>,
     consumed: &Consumed,
 ) -> Vec<OutputFailure> {
+    let mut on_loss = Some(on_loss);
     let mut failures = Vec::new();
     while let Some(event) = next_event(events) {
         let mut fallen = Vec::new();
         outputs.retain_mut(|output| match output.on_event(&event) {
             Ok(()) => true,
             Err(error) => {
+                if output.is_essential() {
+                    on_loss.take().into_iter().for_each(|on_loss| on_loss());
+                }
                 fallen.push(OutputFailure { output: output.name(), error });
                 false
             }
@@ -152,13 +167,18 @@ fn fan_out(
 mod tests {
     use super::*;
 
-    struct Fails;
+    struct Fails {
+        essential: bool,
+    }
     impl Output for Fails {
         fn name(&self) -> &'static str {
             "fails"
         }
         fn on_event(&mut self, _: &Event) -> Result<(), OutputError> {
             Err(OutputError("no space".into()))
+        }
+        fn is_essential(&self) -> bool {
+            self.essential
         }
     }
 
@@ -178,7 +198,9 @@ mod tests {
     #[test]
     fn a_failing_output_is_told_of_and_the_others_go_on() {
         let kept = Arc::new(Mutex::new(Vec::new()));
-        let (events, thread) = FanOut::start(vec![Box::new(Fails), Box::new(Keeps(kept.clone()))]).unwrap();
+        let outputs: Vec<Box<dyn Output>> =
+            vec![Box::new(Fails { essential: false }), Box::new(Keeps(kept.clone()))];
+        let (events, thread) = FanOut::start(outputs, Box::new(|| panic!("nothing is lost"))).unwrap();
         events.emit(Event::Warned("first".into()));
         events.emit(Event::Warned("second".into()));
         thread.catch_up();
@@ -190,5 +212,18 @@ mod tests {
         );
         let kept = kept.lock().unwrap();
         assert_eq!(kept.as_slice(), ["first", "the output \"fails\" failed: no space", "second"]);
+    }
+
+    #[test]
+    fn the_loss_of_an_essential_output_is_acted_upon() {
+        let (lost, seen) = std::sync::mpsc::channel();
+        let outputs: Vec<Box<dyn Output>> = vec![Box::new(Fails { essential: true })];
+        let (events, thread) =
+            FanOut::start(outputs, Box::new(move || lost.send(()).unwrap_or_default())).unwrap();
+        events.emit(Event::Warned("first".into()));
+        thread.catch_up();
+        assert!(seen.try_recv().is_ok());
+        events.emit(Event::RunFinished);
+        assert_eq!(thread.finish().len(), 1);
     }
 }

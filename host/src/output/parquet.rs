@@ -41,6 +41,10 @@ impl Output for ParquetOutput {
         RECORDS_FILE
     }
 
+    fn is_essential(&self) -> bool {
+        true
+    }
+
     fn on_event(&mut self, event: &Event) -> Result<(), OutputError> {
         match event {
             Event::RunStarted(run) => self.run = Some(run.clone()),

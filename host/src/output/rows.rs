@@ -12,6 +12,7 @@ use arrow::error::ArrowError;
 use super::journal::Table;
 use super::schema::{COLUMNS, JOURNAL_FILE, Kind, MAP_NAMES, RECORDS_FILE, element, schema};
 use crate::record::{RequestRecord, TokenFrame};
+use crate::units::Nanos;
 
 /// The longest text that a cell takes, in bytes; what is beyond it is cut off. A batch must stay
 /// under the 2 GiB that Arrow's 32-bit offsets reach.
@@ -102,7 +103,12 @@ fn size_of_row(record: &RequestRecord) -> usize {
     let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     let labels: usize = record.labels.iter().map(|(name, value)| name.len() + value.len()).sum();
     let error = record.failure.as_ref().map_or(0, |failure| failure.message.len());
-    512 + 20 * record.token_frames.len() + labels + error + text(&record.prompt) + text(&record.output)
+    512 + 20 * record.token_frames.len()
+        + 8 * (record.bare_choices.len() + record.bare_events.len())
+        + labels
+        + error
+        + text(&record.prompt)
+        + text(&record.output)
 }
 
 /// One value of a row, borrowed from its record.
@@ -114,6 +120,7 @@ enum Cell<'a> {
     Double(f64),
     Doubles(&'a [f64]),
     Times(&'a [TokenFrame]),
+    Moments(&'a [Nanos]),
     Tokens(&'a [TokenFrame]),
     Labels(&'a [(String, String)]),
 }
@@ -162,6 +169,8 @@ fn cells(record: &RequestRecord) -> [Cell<'_>; COLUMNS.len()] {
         when(!token_frames.is_empty() || !record.itl_ms.is_empty(), Cell::Doubles(&record.itl_ms)),
         when(!token_frames.is_empty(), Cell::Times(token_frames)),
         when(token_frames.iter().any(|frame| frame.tokens.is_some()), Cell::Tokens(token_frames)),
+        when(!record.bare_choices.is_empty(), Cell::Moments(&record.bare_choices)),
+        when(!record.bare_events.is_empty(), Cell::Moments(&record.bare_events)),
         Cell::maybe(tokens.input, Cell::count),
         Cell::maybe(tokens.output, Cell::count),
         Cell::maybe(tokens.reasoning, Cell::count),
@@ -245,6 +254,9 @@ impl Builder {
             (Builder::Doubles(builder), _) => builder.append_null(),
             (Builder::Int64s(builder), Cell::Times(frames)) => {
                 builder.append_value(frames.iter().map(|frame| Some(frame.at.0)));
+            }
+            (Builder::Int64s(builder), Cell::Moments(moments)) => {
+                builder.append_value(moments.iter().map(|at| Some(at.0)));
             }
             (Builder::Int64s(builder), _) => builder.append_null(),
             (Builder::Int32s(builder), Cell::Tokens(frames)) => {

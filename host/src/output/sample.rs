@@ -165,9 +165,13 @@ fn any_meaning() -> impl Strategy<Value = Meaning> {
     let failure = (0..FailureKind::ALL.len(), text())
         .prop_map(|(kind, message)| Failure { kind: FailureKind::ALL[kind], message });
     let texts = (option::of(text()), option::of(text()), option::of(text()));
-    (vec(frame, 0..6), tokens, option::of(failure), texts, btree_map(text(), text(), 0..4)).prop_map(
-        |(token_frames, tokens, failure, (finish_reason, prompt, output), labels)| Meaning {
+    let bare = (vec(moment(), 0..3), vec(moment(), 0..3));
+    let frames = (vec(frame, 0..6), bare);
+    (frames, tokens, option::of(failure), texts, btree_map(text(), text(), 0..4)).prop_map(
+        |((token_frames, bare), tokens, failure, (finish_reason, prompt, output), labels)| Meaning {
             token_frames,
+            bare_choices: bare.0,
+            bare_events: bare.1,
             tokens,
             failure,
             finish_reason,

@@ -122,7 +122,7 @@ use Kind::{Double, Doubles, Flag, Int32, Int32s, Int64, Int64s, Labels, Text};
 const MOMENT: &str = "ns since run start";
 
 /// The columns, in their order in the file.
-pub const COLUMNS: [Column; 48] = [
+pub const COLUMNS: [Column; 50] = [
     always("run_id", Text, "", "the run"),
     always("stage", Text, "", "the stage's name, which is its folder's"),
     always("request_id", Text, "", "unique within the run; sent as the `X-Request-ID` header"),
@@ -196,6 +196,18 @@ pub const COLUMNS: [Column; 48] = [
         Int32s,
         "tokens",
         "tokens in each frame of `frame_ns`, null elements where unknown; null where none is known",
+    ),
+    maybe(
+        "bare_choice_ns",
+        Int64s,
+        MOMENT,
+        "when each message came that had a choice in it and no output: a role, a finish reason; null where none did",
+    ),
+    maybe(
+        "bare_event_ns",
+        Int64s,
+        MOMENT,
+        "when each other message without output came, such as the usage; null where none did",
     ),
     maybe("input_tokens", Int64, "tokens", "tokens of the prompt, cached ones included"),
     maybe("output_tokens", Int64, "tokens", "tokens generated, reasoning included"),

@@ -25,8 +25,10 @@ const BATCH_BYTES: i64 = 8 << 20;
 const REQUEST_ID: &str = "request_id";
 
 /// Columns that no figure of a stage depends on, but the first where there are conversations.
-const NOT_IN_FIGURES: [&str; 8] = [
+const NOT_IN_FIGURES: [&str; 10] = [
     REQUEST_ID,
+    "bare_choice_ns",
+    "bare_event_ns",
     "conversation_id",
     "frame_ns",
     "frame_tokens",

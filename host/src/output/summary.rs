@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::console::Console;
+use super::evalscope::Evalscope;
 use super::table::{self, BasicInformation};
 use super::{Output, OutputError};
 use crate::metrics::{Metric, PERCENTILES, StageAccumulator, StageSummary};
@@ -19,12 +20,14 @@ pub struct Summary {
     basic: BasicInformation,
     current: Option<StageAccumulator>,
     finished: Vec<StageSummary>,
+    /// The figures by another tool's definitions, if the run asks for them.
+    compat: Option<Evalscope>,
 }
 
 impl Summary {
     /// Prints on `console` and writes below the run's `folder`.
     pub fn new(console: Console, folder: PathBuf, basic: BasicInformation) -> Summary {
-        Summary { console, folder, basic, current: None, finished: Vec::new() }
+        Summary { console, folder, basic, current: None, finished: Vec::new(), compat: None }
     }
 }
 
@@ -59,9 +62,13 @@ impl Output for Summary {
                 self.console.print(&format!("\n{text}"));
                 write(&self.folder.join("performance_summary.txt"), &text)?;
             }
-            Event::RunStarted(_) | Event::ReplyKept(_) | Event::RunFinished | Event::Warned(_) => {}
+            Event::RunStarted(run) => {
+                let asked = run.config.pointer("/output/compat").and_then(Value::as_str);
+                self.compat = (asked == Some("evalscope")).then(|| Evalscope::new(self.console.clone()));
+            }
+            Event::ReplyKept(_) | Event::RunFinished | Event::Warned(_) => {}
         }
-        Ok(())
+        self.compat.as_mut().map_or(Ok(()), |compat| compat.on_event(event))
     }
 }
 

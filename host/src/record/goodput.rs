@@ -70,10 +70,19 @@ impl GoodputTarget {
     /// between tokens and cannot be too slow there; any other figure that was not measured is
     /// taken for a miss.
     pub fn is_met_by(&self, record: &RequestRecord) -> bool {
+        self.holds(record, record.ttft_ms, record.latency_ms)
+    }
+
+    /// The same, with TTFT and latency from the moment the request was due.
+    pub fn is_met_from_due_by(&self, record: &RequestRecord) -> bool {
+        self.holds(record, record.ttft_from_due_ms(), record.latency_from_due_ms())
+    }
+
+    fn holds(&self, record: &RequestRecord, ttft_ms: Option<f64>, latency_ms: Option<f64>) -> bool {
         let single = record.tokens.output == Some(1);
         let value = match self.metric {
-            GoodputMetric::Ttft => record.ttft_ms,
-            GoodputMetric::Latency => record.latency_ms,
+            GoodputMetric::Ttft => ttft_ms,
+            GoodputMetric::Latency => latency_ms,
             GoodputMetric::Tpot if single => return true,
             GoodputMetric::Itl if single => return true,
             GoodputMetric::Tpot => record.tpot_ms,

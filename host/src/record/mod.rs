@@ -2,6 +2,7 @@
 //! concerns a single request. What concerns many is in [`crate::metrics`].
 
 mod conversation;
+mod evalscope;
 mod event;
 mod goodput;
 mod kept;
@@ -17,6 +18,7 @@ pub use event::{
 };
 
 pub use conversation::{ConversationFigures, ConversationTally};
+pub use evalscope::EvalscopeFigures;
 pub use goodput::{GoodputError, GoodputMetric, GoodputTarget};
 pub use kept::KeptReply;
 pub use tokens::{CachedSource, TokenCounts, TokenSource};
@@ -133,6 +135,11 @@ pub struct RequestRecord {
     pub itl_ms: Vec<f64>,
     /// The frames that carried output; empty unless the reply was streamed.
     pub token_frames: Vec<TokenFrame>,
+    /// When messages came that had a choice in them and no output: a role, a finish reason. Nothing
+    /// here is computed from these, nor from the next ones; [`EvalscopeFigures`] is.
+    pub bare_choices: Vec<Nanos>,
+    /// When messages came that had not even a choice: usage alone.
+    pub bare_events: Vec<Nanos>,
     /// The token counts.
     pub tokens: TokenCounts,
     /// Frames of any kind.
@@ -164,6 +171,10 @@ pub struct RequestRecord {
 pub struct Meaning {
     /// The frames that carried output, in order.
     pub token_frames: Vec<TokenFrame>,
+    /// Messages with a choice and no output.
+    pub bare_choices: Vec<Nanos>,
+    /// Messages without a choice.
+    pub bare_events: Vec<Nanos>,
     /// The token counts.
     pub tokens: TokenCounts,
     /// What went wrong.
@@ -182,6 +193,7 @@ impl RequestRecord {
     /// The record of an exchange, with every figure of a single request computed.
     pub fn new(key: RequestKey, worker: u32, wire: Wire, meaning: Meaning) -> RequestRecord {
         let streamed = wire.framing != Framing::Whole;
+        let only_streamed = |frames: Vec<Nanos>| if streamed { frames } else { Vec::new() };
         let token_frames = if streamed { meaning.token_frames } else { Vec::new() };
         let first_token = token_frames.first().map(|frame| frame.at);
         let last_token = token_frames.last().map(|frame| frame.at);
@@ -212,6 +224,8 @@ impl RequestRecord {
             time_per_token_ms: time_per_token_ms(&token_frames, output),
             itl_ms: token_frames.windows(2).map(|pair| (pair[1].at - pair[0].at).as_ms()).collect(),
             token_frames,
+            bare_choices: only_streamed(meaning.bare_choices),
+            bare_events: only_streamed(meaning.bare_events),
             tokens: meaning.tokens,
             frames: wire.frames,
             bytes_in: wire.bytes_in,

@@ -215,8 +215,20 @@ class Arguments(Settings):
     """Address of a swanlab of your own"""
     save_text: bool | None = None
     """Keep prompts and outputs in the records"""
+    compat: Literal["evalscope"] | None = None
+    """Show and write the figures by the definitions of another tool as well: evalscope"""
     log_every_n_query: int | None = None
     """Log the progress every so many requests; 0 for never [default: 100]"""
+    multi_turn_args: Json | None = None
+    """Options of conversations; --dataset-args holds them now"""
+    num_workers: int | None = None
+    """Processes that make prompts"""
+    db_commit_interval: int | None = None
+    """Rows between commits to a database"""
+    queue_size_multiplier: int | None = None
+    """Size of a queue of results"""
+    in_flight_task_multiplier: int | None = None
+    """Tasks for each request in flight"""
     debug: bool | None = None
     """Print each request"""
     fail_if: Text | Sequence[Text] | None = None

@@ -27,7 +27,13 @@ pub(super) fn parse(reply: &Reply<'_>) -> Outcome {
             reply::output(&mut outcome, index, kind, &[&text.0]);
             return Ok(Next::Continue);
         }
-        ended = other_event(&mut outcome, index, &json(index, data)?)?;
+        let event = json(index, data)?;
+        let before = outcome.outputs.len();
+        let read = other_event(&mut outcome, index, &event);
+        if outcome.outputs.len() == before {
+            outcome.note_bare(index, false);
+        }
+        ended = read?;
         Ok(if ended { Next::Done } else { Next::Continue })
     });
     reply::judge(&mut outcome, reply, ended, "the stream ended without the event \"response.completed\"");

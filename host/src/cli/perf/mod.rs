@@ -1,6 +1,7 @@
 //! Every flag of `tickrate perf`, declared once: the help, the man page, the completions and the
 //! configuration come from here.
 
+mod foreign;
 #[cfg(test)]
 mod tests;
 mod to_config;
@@ -11,7 +12,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 
 use crate::cli::gates::GateArgs;
-use crate::config::{Arrival, DataSource};
+use crate::config::{Arrival, Compat, DataSource};
 use crate::http::ReadClock;
 use crate::plugin::Grant;
 use crate::record::GoodputTarget;
@@ -360,9 +361,15 @@ pub struct PerfArgs {
     /// again
     #[arg(long, help_heading = "Output")]
     save_frames: bool,
+    /// Show and write the figures by the definitions of another tool as well: evalscope
+    #[arg(long, value_enum, value_name = "TOOL", hide_possible_values = true, help_heading = "Output")]
+    compat: Option<Compat>,
     /// Log the progress every so many requests; 0 for never
     #[arg(long, value_name = "N", default_value_t = 100, help_heading = "Output")]
     log_every_n_query: u64,
+    #[command(flatten)]
+    foreign: foreign::ForeignArgs,
+
     /// Print each request
     #[arg(long, action = ArgAction::SetTrue, help_heading = "Output")]
     debug: bool,

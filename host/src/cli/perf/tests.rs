@@ -110,3 +110,33 @@ fn an_sla_is_searched_for_from_the_first_load() {
     );
     assert!(wrong("--model m --sla-auto-tune --sla-params [").contains("column 1"));
 }
+
+/// `test_dataset_args.py` and `test_request_generation.py` of the baseline: how its older flags are taken.
+#[test]
+fn flags_of_the_baseline_that_are_old_or_its_own_are_taken() {
+    let base = "--model m --prompt hi --number 10";
+    let folded = format!(
+        "{base} --multi-turn-args {{\"first_turn_length\":100,\"chars_per_token\":2.0,\"num_workers\":4}} \
+         --dataset-args {{\"first_turn_length\":7}}"
+    );
+    let folded = config(&folded).unwrap();
+    assert_eq!(folded.load.number, [10]);
+    assert_eq!(
+        Value::Object(folded.prompt.dataset_args).to_string(),
+        r#"{"first_turn_length":7,"chars_per_token":2.0}"#,
+        "--dataset-args wins, and num_workers is no option of a dataset"
+    );
+    let tuned = format!(
+        "{base} --num-workers 8 --db-commit-interval 10 --queue-size-multiplier 5 --in-flight-task-multiplier 2"
+    );
+    assert!(config(&tuned).is_ok());
+    let words = std::iter::once("tickrate").chain(tuned.split_whitespace());
+    let notes = Cli::try_parse_from(words).unwrap().perf.notes();
+    assert_eq!(notes.len(), 4);
+    assert_eq!(notes[0], "--num-workers has no effect here: prompts are made ahead by one thread");
+    for workers in ["--num-workers -1", "--dataset-args {\"num_workers\":-1}"] {
+        assert_eq!(config(&format!("{base} {workers}")).unwrap_err(), ["--num-workers: must be >= 0"]);
+    }
+    let broken = config(&format!("{base} --multi-turn-args {{")).unwrap_err();
+    assert!(broken[0].starts_with("--multi-turn-args: malformed JSON"), "{broken:?}");
+}

@@ -17,7 +17,8 @@ impl PerfArgs {
     pub fn into_config(self, entropy: u64) -> Result<Config, Vec<Problem>> {
         let mut problems = Vec::new();
         let api_args = object("--api-args", self.api_args.as_deref(), &mut problems);
-        let dataset_args = object("--dataset-args", self.dataset_args.as_deref(), &mut problems);
+        let mut dataset_args = object("--dataset-args", self.dataset_args.as_deref(), &mut problems);
+        self.foreign.fold_into(&mut dataset_args, &mut problems);
         let extra_args = object("--extra-args", self.extra_args.as_deref(), &mut problems);
         let query_template =
             self.query_template.as_deref().map(|text| object("--query-template", Some(text), &mut problems));
@@ -103,6 +104,7 @@ impl PerfArgs {
                 timestamp: !self.no_timestamp,
                 save_text: self.save_text,
                 save_frames: self.save_frames,
+                compat: self.compat,
                 log_every_n_query: self.log_every_n_query,
                 debug: self.debug,
                 visualizer: self.visualize.config(),
@@ -111,6 +113,11 @@ impl PerfArgs {
         };
         problems.extend(config.validate());
         if problems.is_empty() { Ok(config) } else { Err(problems) }
+    }
+
+    /// What the user should know about flags that do nothing here.
+    pub fn notes(&self) -> Vec<String> {
+        self.foreign.notes()
     }
 
     fn sla(&self, problems: &mut Vec<Problem>) -> Option<SlaSpec> {
@@ -223,7 +230,11 @@ fn text_or_file(flag: &'static str, text: &str, problems: &mut Vec<Problem>) -> 
 }
 
 /// A JSON object from the text or the file after an `@`; empty if there is none.
-fn object(flag: &'static str, text: Option<&str>, problems: &mut Vec<Problem>) -> Map<String, Value> {
+pub(super) fn object(
+    flag: &'static str,
+    text: Option<&str>,
+    problems: &mut Vec<Problem>,
+) -> Map<String, Value> {
     let Some(text) = text.and_then(|text| text_or_file(flag, text, problems)) else {
         return Map::new();
     };

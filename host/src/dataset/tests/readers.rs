@@ -285,3 +285,29 @@ fn an_offset_turns_the_order_round() {
         assert_eq!(got[..3], expected, "{offset}");
     }
 }
+
+#[test]
+fn swe_smith_shuffles_all_of_its_trajectories() {
+    let line = |number: usize| {
+        let text = format!("trajectory {number} says a few words more than are asked for");
+        serde_json::json!({ "messages": [{ "role": "user", "content": text }] }).to_string()
+    };
+    let lines: Vec<String> = (0..300).map(line).collect();
+    let (_folder, spec) = over("swe_smith", lines.join("\n").as_bytes());
+    let mut spec = DatasetSpec { multi_turn: true, max_turns: Some(1), ..spec };
+    spec.options.insert("first_turn_length".into(), 500.into());
+    spec.options.insert("chars_per_token".into(), 0.01.into());
+    let numbers = |spec: &DatasetSpec| -> Vec<usize> {
+        let read =
+            |one: &crate::contract::Conversation| turns(one)[0].split(' ').nth(2).unwrap().parse().unwrap();
+        all(spec, tokenizer()).iter().map(read).collect()
+    };
+    let order = numbers(&spec);
+    assert!(order[..20].iter().any(|&number| number > 200) && order[..20].iter().any(|&number| number < 100));
+    let later = numbers(&DatasetSpec { dataset_offset: 5, ..spec.clone() });
+    assert_eq!(later[..order.len() - 5], order[5..]);
+    let mut distinct = order.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+    assert_eq!(distinct.len(), order.len());
+}

@@ -119,6 +119,7 @@ pub(super) fn outcome(outcome: wit::Outcome, frames: usize) -> Result<Outcome, S
     }
     Ok(Outcome {
         outputs,
+        bare: Vec::new(),
         text: outcome.text,
         usage: Usage {
             input_tokens: outcome.usage.input_tokens,

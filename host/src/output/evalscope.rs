@@ -1,0 +1,125 @@
+//! `--compat evalscope`: the figures by the definitions of `evalscope perf`, beside ours on the console
+//! and in its own two files.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::console::Console;
+use super::{Output, OutputError, summary, table};
+use crate::metrics::evalscope::{EvalscopeAccumulator, EvalscopeSummary};
+use crate::metrics::{Metric, Percentile, StageAccumulator, StageSummary};
+use crate::record::Event;
+use crate::units::{ABSENT, decimal};
+
+/// Its file of a stage's figures.
+const SUMMARY_FILE: &str = "benchmark_summary.json";
+/// Its file of a stage's percentiles.
+const PERCENTILE_FILE: &str = "benchmark_percentile.json";
+
+/// Shows and writes each stage's figures by the other definitions when it ends.
+#[derive(Debug)]
+pub struct Evalscope {
+    console: Console,
+    current: Option<(StageAccumulator, EvalscopeAccumulator)>,
+}
+
+impl Evalscope {
+    /// Prints on `console`.
+    pub fn new(console: Console) -> Evalscope {
+        Evalscope { console, current: None }
+    }
+}
+
+impl Output for Evalscope {
+    fn name(&self) -> &'static str {
+        "evalscope"
+    }
+
+    fn on_event(&mut self, event: &Event) -> Result<(), OutputError> {
+        match event {
+            Event::StageStarted(stage) => {
+                self.current = Some((StageAccumulator::new(stage), EvalscopeAccumulator::new(stage)));
+            }
+            Event::RequestSettled(record) => {
+                if let Some((ours, theirs)) = &mut self.current {
+                    ours.push(record);
+                    theirs.push(record);
+                }
+            }
+            Event::StageFinished(stage, _) => {
+                let Some((ours, theirs)) = self.current.take() else { return Ok(()) };
+                let failed = |error: std::io::Error| {
+                    let folder = stage.folder.display();
+                    OutputError(format!(
+                        "cannot sum up \"{folder}\": {error}; free some space and use tickrate report --compat evalscope"
+                    ))
+                };
+                let ours = ours.finish(stage, None).map_err(failed)?;
+                let theirs = theirs.finish(stage).map_err(failed)?;
+                show(&self.console, &ours, &theirs);
+                write(&stage.folder, &theirs)?;
+            }
+            Event::RunStarted(_) | Event::ReplyKept(_) | Event::RunFinished | Event::Warned(_) => {}
+        }
+        Ok(())
+    }
+}
+
+/// Shows both tools' figures side by side.
+pub fn show(console: &Console, ours: &StageSummary, theirs: &EvalscopeSummary) {
+    let rows = rows(ours, theirs).into_iter().map(|(name, ours, theirs)| {
+        let shown = |value: Option<f64>| value.map_or_else(|| ABSENT.to_string(), |value| decimal(value, 4));
+        let difference = ours.zip(theirs).map(|(ours, theirs)| theirs - ours);
+        [name, shown(ours), shown(theirs), shown(difference)]
+    });
+    let table = table::plain(["Metric", "tickrate", "evalscope", "difference"], rows);
+    console.print(&format!("\nBy both definitions: {}\n{table}\n", ours.stage.name));
+}
+
+/// Name, our value and theirs; theirs is absent where it says -1.
+fn rows(ours: &StageSummary, theirs: &EvalscopeSummary) -> Vec<(String, Option<f64>, Option<f64>)> {
+    let figures = ours.figures();
+    let mine = |name: &str| figures.iter().find(|figure| figure.name == name).map(|figure| figure.value);
+    let measured = |value: Option<f64>| value.filter(|&value| value != -1.0);
+    let mut rows: Vec<_> = [
+        "Test Duration (s)",
+        "Req Throughput (req/s)",
+        "Avg Latency (s)",
+        "TTFT (ms)",
+        "TPOT (ms)",
+        "ITL (ms)",
+        "Avg Input Tokens",
+        "Avg Output Tokens",
+        "Output Throughput (tok/s)",
+        "Total Throughput (tok/s)",
+    ]
+    .iter()
+    .map(|name| (name.to_string(), mine(name), measured(theirs.figure(name))))
+    .collect();
+    let successes = (ours.succeeded as f64, theirs.figure("Success Requests"));
+    rows.insert(0, ("Success Requests".to_string(), Some(successes.0), successes.1));
+    for metric in [Metric::Latency, Metric::Ttft, Metric::Tpot, Metric::Itl] {
+        for percent in [50.0, 99.0] {
+            let row = Percentile::At(percent);
+            let mine = ours.distribution(metric).map(|distribution| row.of(distribution));
+            let name = format!("{} {}", row.label(), metric.label());
+            rows.push((name, mine, theirs.percentile(&row.label(), metric.label())));
+        }
+    }
+    rows
+}
+
+/// Writes the two files into `folder`.
+pub fn write(folder: &Path, theirs: &EvalscopeSummary) -> Result<(), OutputError> {
+    let figures: Map<String, Value> =
+        theirs.figures.iter().map(|(name, value)| (name.to_string(), json!(value))).collect();
+    let row = |(label, values): &(String, Vec<Option<f64>>)| {
+        let cells = EvalscopeSummary::columns().iter().zip(values);
+        let cells = cells.map(|(name, value)| (name.to_string(), json!(value)));
+        Value::Object([("Percentiles".to_string(), json!(label))].into_iter().chain(cells).collect())
+    };
+    let percentiles = Value::Array(theirs.percentiles.iter().map(row).collect());
+    summary::write(&folder.join(SUMMARY_FILE), &format!("{:#}\n", Value::Object(figures)))?;
+    summary::write(&folder.join(PERCENTILE_FILE), &format!("{percentiles:#}\n"))
+}
