@@ -3,6 +3,7 @@
 mod apis;
 mod config;
 mod conversations;
+mod dashboard;
 mod datasets;
 mod docs;
 mod fetched;
@@ -25,7 +26,9 @@ mod requests;
 mod running;
 mod secrets;
 mod servers;
+mod stored_files;
 mod streams;
 mod twin;
+mod watching;
 mod wheel;
 mod words;

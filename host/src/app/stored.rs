@@ -7,12 +7,13 @@ use serde_json::Value;
 use super::exit::{AppError, Exit};
 use crate::metrics::{StageAccumulator, StageSummary};
 use crate::output::console::Console;
+use crate::output::export::{self, Format};
 use crate::output::table::{self, BasicInformation};
-use crate::output::{OutputError, recover, stored, summary};
+use crate::output::{OutputError, recover, stored, summary, timeline};
 
 /// Computes everything that a user reads again from the records in `folder`, prints it and rewrites
 /// the files.
-pub fn report(folder: &Path) -> Result<Exit, AppError> {
+pub fn report(folder: &Path, formats: &[Format]) -> Result<Exit, AppError> {
     let console = Console::default();
     let files = recover::find_records(folder);
     if files.is_empty() {
@@ -30,6 +31,8 @@ pub fn report(folder: &Path) -> Result<Exit, AppError> {
     for (_, stage) in &stages {
         summary::print_stage(&console, stage);
         summary::write_stage(&stage.stage.folder, stage).map_err(failed)?;
+        timeline::write(&stage.stage.folder).map_err(failed)?;
+        export::write(&stage.stage.folder, formats).map_err(failed)?;
     }
     if stages.len() > 1 {
         let basic = BasicInformation { output_path: folder.display().to_string(), ..stages[0].0.clone() };

@@ -14,6 +14,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::app::{self, AppError, Exit};
+use crate::output::export::Format;
 
 /// Benchmarks LLM inference servers, and says how far its own numbers can be trusted
 #[derive(Debug, Parser)]
@@ -41,6 +42,16 @@ enum Command {
         /// The run's folder
         #[arg(value_name = "DIR")]
         folder: PathBuf,
+        /// Write the records in these formats too: csv, jsonl, sqlite
+        #[arg(
+            long,
+            value_enum,
+            value_name = "FORMAT",
+            num_args = 1..,
+            value_delimiter = ',',
+            hide_possible_values = true
+        )]
+        format: Vec<Format>,
     },
     /// Bring back the records of runs that were killed
     Recover {
@@ -85,7 +96,7 @@ impl Cli {
             }
             Command::Datasets(args) => datasets::run(&args),
             Command::Plugin(args) => plugin::run(&args),
-            Command::Report { folder } => app::report(&folder),
+            Command::Report { folder, format } => app::report(&folder, &format),
             Command::Recover { folder } => app::recover(&folder),
             Command::Completions { shell } => {
                 let mut text = Vec::new();

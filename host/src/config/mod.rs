@@ -3,6 +3,7 @@
 mod load;
 mod secret;
 mod visualizer;
+mod watch;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -13,12 +14,14 @@ use serde_json::{Map, Value};
 
 use crate::dataset::ImageSpec;
 use crate::http::{HttpSpec, ReadClock};
+use crate::output::export::Format;
 use crate::plugin::Grant;
 use crate::tune::SlaSpec;
 
 pub use load::{Arrival, LoadConfig, RateChange, StageLoad, Warmup};
 pub use secret::{Header, redact_url, secret_texts};
 pub use visualizer::{VisualizerConfig, VisualizerKind};
+pub use watch::WatchConfig;
 
 /// Something wrong with a configuration: which flag, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,6 +167,10 @@ pub struct OutputConfig {
     /// Where the run is shown besides.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub visualizer: Option<VisualizerConfig>,
+    /// Formats of the records beside Parquet.
+    pub formats: Vec<Format>,
+    /// The length of the intervals of a stage's timeline, in seconds.
+    pub timeline_interval_s: f64,
 }
 
 /// A whole run.
@@ -189,6 +196,8 @@ pub struct Config {
     pub plugins: PluginConfig,
     /// Where results go.
     pub output: OutputConfig,
+    /// How it can be watched.
+    pub watch: WatchConfig,
 }
 
 impl Config {
@@ -200,6 +209,7 @@ impl Config {
             self.load.stage_problems(&mut problems);
         }
         self.load.problems(&mut problems);
+        self.watch.problems(&mut problems);
         let mut wrong = |flag, message: String| problems.push(Problem::new(flag, message));
         for (flag, seconds) in [
             ("--duration", self.load.duration_s),
@@ -208,6 +218,7 @@ impl Config {
             ("--read-timeout", self.connection.read_timeout_s),
             ("--total-timeout", Some(self.connection.total_timeout_s)),
             ("--plugin-timeout", Some(self.plugins.timeout_s)),
+            ("--timeline-interval", Some(self.output.timeline_interval_s)),
         ] {
             if let Some(seconds) = seconds
                 && !(seconds > 0.0 && seconds <= 1e9)
@@ -284,6 +295,8 @@ impl Config {
         });
         secrets.extend(granted);
         secrets.extend(self.output.visualizer.iter().flat_map(VisualizerConfig::secrets));
+        let url = self.watch.server_metrics.as_deref().unwrap_or_default();
+        secrets.extend(secret_texts(&self.watch.server_metrics_headers, url, &[]));
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         secrets
     }

@@ -5,6 +5,7 @@
 mod tests;
 mod to_config;
 mod visualize;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ use clap::{ArgAction, Args};
 
 use crate::config::{Arrival, DataSource};
 use crate::http::ReadClock;
+use crate::output::export::Format;
 use crate::plugin::Grant;
 use crate::record::GoodputTarget;
 use crate::tune::SlaVariable;
@@ -355,12 +357,35 @@ pub struct PerfArgs {
     /// Keep prompts and outputs in the records
     #[arg(long, help_heading = "Output")]
     save_text: bool,
+    /// Write the records in these formats too, beside Parquet: csv, jsonl, sqlite
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        num_args = 1..,
+        value_delimiter = ',',
+        hide_possible_values = true,
+        help_heading = "Output"
+    )]
+    format: Vec<Format>,
+    /// Length of the intervals of timeline.parquet, in seconds
+    #[arg(
+        long,
+        value_name = "S",
+        allow_negative_numbers = true,
+        default_value_t = 1.0,
+        help_heading = "Output"
+    )]
+    timeline_interval: f64,
     /// Log the progress every so many requests; 0 for never
     #[arg(long, value_name = "N", default_value_t = 100, help_heading = "Output")]
     log_every_n_query: u64,
     /// Print each request
     #[arg(long, action = ArgAction::SetTrue, help_heading = "Output")]
     debug: bool,
+
+    #[command(flatten)]
+    watch: watch::WatchArgs,
 }
 
 impl PerfArgs {
