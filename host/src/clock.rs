@@ -17,6 +17,14 @@ pub fn monotonic_ns() -> i64 {
     now.tv_sec * 1_000_000_000 + now.tv_nsec
 }
 
+/// CPU time by one of the system's clocks of it: a thread's, or the whole process's.
+pub fn cpu_time(id: libc::clockid_t) -> Nanos {
+    let mut used = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `used` is a valid timespec for the call to fill.
+    unsafe { libc::clock_gettime(id, &mut used) };
+    Nanos(used.tv_sec * 1_000_000_000 + used.tv_nsec)
+}
+
 /// A clock whose zero is the start of the run. Copies agree with each other.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {

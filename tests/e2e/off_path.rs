@@ -9,6 +9,7 @@ use tickrate::record::RequestRecord;
 use tickrate::sim::{RoleFrame, SimSpec};
 
 use crate::running::{Run, chat, command, guest, json_lines, perf, records, signal, sim, start};
+use crate::watching::in_a_terminal;
 
 /// How late the client's stamps of tokens are by the server's clock, in milliseconds, sorted.
 fn lateness_ms(records: &[RequestRecord], truth: &[serde_json::Value], origin_ns: i64) -> Vec<f64> {
@@ -92,6 +93,64 @@ fn a_terminal_that_nobody_reads_does_not_move_a_token() {
         serde_json::from_str(&std::fs::read_to_string(path.join("run.json")).unwrap()).unwrap();
     let late =
         lateness_ms(&records(&path), &json_lines(truth.path()), run["clock_origin_ns"].as_i64().unwrap());
+    assert_eq!(late.len(), 1500 * 3);
+    assert!(median(&late) < 10.0, "median {} ms", median(&late));
+}
+
+/// A view that fills the screen of a terminal which nobody reads for a while. The view's thread waits, and
+/// the run does not.
+#[test]
+fn a_live_view_that_nobody_reads_does_not_move_a_token_or_hold_up_the_run() {
+    let truth = tempfile::NamedTempFile::new().unwrap();
+    let server = sim(SimSpec {
+        ttft: "10".parse().unwrap(),
+        itl: "1".parse().unwrap(),
+        truth: Some(truth.path().to_path_buf()),
+        ..SimSpec::default()
+    });
+    let flags = "--prompt x --max-tokens 3 --parallel 8 --number 1500 --no-test-connection --live";
+    let script = serde_json::json!({"rows": 60, "columns": 200, "unread_s": 10});
+    let (run, seen) = in_a_terminal(&script, &chat(&server.url()), flags);
+    server.stop();
+    assert_eq!(seen["code"], 0, "{seen:#}");
+    let run_file = run.json("run.json");
+    let late =
+        lateness_ms(&run.records(), &json_lines(truth.path()), run_file["clock_origin_ns"].as_i64().unwrap());
+    assert_eq!(late.len(), 1500 * 3);
+    assert!(median(&late) < 10.0, "median {} ms", median(&late));
+    let took_s = run.json("parallel_8_number_1500/summary.json")["Test Duration (s)"].as_f64().unwrap();
+    assert!(took_s < 8.0, "the run was held up: {took_s} s");
+}
+
+/// Browsers that ask for the page's events and never read them.
+#[test]
+fn a_dashboard_whose_browsers_do_not_read_does_not_move_a_token() {
+    let truth = tempfile::NamedTempFile::new().unwrap();
+    let server = sim(SimSpec {
+        ttft: "10".parse().unwrap(),
+        itl: "1".parse().unwrap(),
+        truth: Some(truth.path().to_path_buf()),
+        ..SimSpec::default()
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let flags = "--prompt x --max-tokens 3 --parallel 8 --number 1500 --no-test-connection --dashboard 0";
+    let mut child = start(folder.path(), &chat(&server.url()), flags);
+    let address = crate::dashboard::address(&mut child, "dashboard");
+    // Far more than are served, of which none reads a byte.
+    let stalled: Vec<_> = (0..100)
+        .map(|_| {
+            let mut stream = std::net::TcpStream::connect(&address).unwrap();
+            let _ = std::io::Write::write_all(&mut stream, b"GET /events HTTP/1.1\r\n\r\n");
+            stream
+        })
+        .collect();
+    let output = child.wait_with_output().unwrap();
+    drop(stalled);
+    server.stop();
+    let run = Run { folder, output }.ended(0);
+    let run_file = run.json("run.json");
+    let late =
+        lateness_ms(&run.records(), &json_lines(truth.path()), run_file["clock_origin_ns"].as_i64().unwrap());
     assert_eq!(late.len(), 1500 * 3);
     assert!(median(&late) < 10.0, "median {} ms", median(&late));
 }

@@ -14,24 +14,39 @@ use super::stages::Stages;
 use super::{connection, folder, gates, parts, replay, signals, visualize};
 use crate::api::{self, EndpointSpec};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, redact_url};
 use crate::contract::Transport;
 use crate::engine::{self, CancelSpec, EngineError, StageSpec, StopSignal, StopSwitch, run_stage};
 use crate::http::{HttpSpec, HttpTransport};
 use crate::output::console::Console;
+use crate::output::dashboard::{Dashboard, Pages};
+use crate::output::export::Export;
 use crate::output::frames::FramesOutput;
+use crate::output::live::{Board, Follower, Live};
 use crate::output::parquet::ParquetOutput;
 use crate::output::progress::Progress;
+use crate::output::progress_file::ProgressFile;
+use crate::output::server_metrics::{ServerMetrics, ServerMetricsSpec};
 use crate::output::summary::{self, Summary};
 use crate::output::table::BasicInformation;
+use crate::output::timeline::Timeline;
 use crate::output::visualizer::Visualizer;
 use crate::output::{FanOut, Output, OutputError, recover};
-use crate::record::{Event, RunHeader, StageEnd, StageHeader};
+use crate::record::{Activity, Event, RunHeader, StageEnd, StageHeader};
 
 /// Runs the benchmark that `config` describes and returns how it ended.
-pub fn perf(mut config: Config) -> Result<Exit, AppError> {
-    let clock = Clock::start();
+pub fn perf(config: Config) -> Result<Exit, AppError> {
     let console = Console::default();
+    console
+        .stand_aside()
+        .map_err(|error| AppError::new(Exit::Failed, format!("the system refused a thread: {error}")))?;
+    let ended = run(config, &console);
+    console.flush();
+    ended
+}
+
+fn run(mut config: Config, console: &Console) -> Result<Exit, AppError> {
+    let clock = Clock::start();
     let secrets = config.secrets();
     let endpoint = api::endpoint(&EndpointSpec {
         api: &config.api.api,
@@ -49,7 +64,7 @@ pub fn perf(mut config: Config) -> Result<Exit, AppError> {
     for note in config.sla.iter().flat_map(|sla| &sla.notes) {
         console.print(&format!("note: --sla-params: {note}"));
     }
-    let parts = parts::open(&config, &console)?;
+    let parts = parts::open(&config, console)?;
     if let Some(note) = replay::fit(&mut config, parts.dataset.as_ref())? {
         console.print(&format!("note: {note}"));
     }
@@ -69,9 +84,9 @@ pub fn perf(mut config: Config) -> Result<Exit, AppError> {
         .map_err(|error| AppError::new(Exit::Failed, format!("cannot listen for Ctrl-C: {error}")))?;
     // Without a model there is nothing to ask but what the dataset holds.
     if config.connection.test_connection && !config.model.is_empty() {
-        connection::test(&config, parts.test_api.as_ref(), &http, clock, &stop, &console)?;
+        connection::test(&config, parts.test_api.as_ref(), &http, clock, &stop, console)?;
     }
-    Run { config, clock, console, folder, http, switch, stop, visualizer }.all_stages(parts)
+    Run { config, clock, console: console.clone(), folder, http, switch, stop, visualizer }.all_stages(parts)
 }
 
 struct Run {
@@ -91,8 +106,11 @@ impl Run {
         let header = Arc::new(self.header(&parts));
         self.write_run_file(&header, &[])?;
         let switch = self.switch.clone();
-        let (events, outputs) = FanOut::start(self.outputs(&parts), Box::new(move || switch.fail()))
-            .map_err(|error| AppError::new(Exit::Failed, format!("the system refused a thread: {error}")))?;
+        let activity = Arc::new(Activity::default());
+        let (events, outputs) =
+            FanOut::start(self.outputs(&parts, &activity)?, Box::new(move || switch.fail())).map_err(
+                |error| AppError::new(Exit::Failed, format!("the system refused a thread: {error}")),
+            )?;
         events.emit(Event::RunStarted(header.clone()));
 
         let secrets = Arc::new(self.config.secrets());
@@ -123,6 +141,7 @@ impl Run {
                 transport: &transport,
                 events: events.clone(),
                 clock: self.clock,
+                activity: activity.clone(),
                 next_id: &mut next_id,
                 secrets: secrets.clone(),
             };
@@ -213,22 +232,67 @@ impl Run {
         }
     }
 
-    fn outputs(&self, parts: &Parts) -> Vec<Box<dyn Output>> {
+    fn outputs(&self, parts: &Parts, activity: &Arc<Activity>) -> Result<Vec<Box<dyn Output>>, AppError> {
         let basic = BasicInformation {
             model: self.config.model.clone(),
             dataset: parts.dataset.name().to_string(),
             api: parts.api.name().to_string(),
             output_path: self.folder.display().to_string(),
         };
-        let output = &self.config.output;
+        let Config { output, load, watch, sla, .. } = &self.config;
+        let stages = sla.is_none().then(|| load.stages().len());
+        let board = Arc::new(Board::new(self.clock, activity.clone(), stages, load.duration_s));
         // The records come first: they have to be safe before anything is said about them.
         let mut outputs: Vec<Box<dyn Output>> = vec![
             Box::new(ParquetOutput::new()),
-            Box::new(Progress::new(self.console.clone(), output.debug, output.log_every_n_query)),
+            Box::new(Timeline),
+            Box::new(Follower::new(board.clone())),
+            Box::new(Progress::new(
+                self.console.clone(),
+                board.clone(),
+                output.debug,
+                output.log_every_n_query,
+            )),
             Box::new(Summary::new(self.console.clone(), self.folder.clone(), basic)),
         ];
         if output.save_frames {
             outputs.push(Box::new(FramesOutput::new()));
+        }
+        if !output.formats.is_empty() {
+            outputs.push(Box::new(Export::new(output.formats.clone())));
+        }
+        for (flag, address, pages) in
+            [("--dashboard", watch.dashboard, Pages::All), ("--prometheus", watch.prometheus, Pages::Metrics)]
+        {
+            let Some(address) = address else { continue };
+            let dashboard = Dashboard::bind(board.clone(), address, pages)
+                .map_err(|error| AppError::usage(format!("{flag}: {error}")))?;
+            self.console.print(&format!("{}: {}", flag.trim_start_matches('-'), dashboard.url()));
+            outputs.push(Box::new(dashboard));
+        }
+        if let Some(url) = &watch.server_metrics {
+            let headers = watch.server_metrics_headers.iter();
+            let spec = ServerMetricsSpec {
+                url: url.clone(),
+                shown_url: redact_url(url),
+                headers: headers
+                    .map(|header| (header.name().to_string(), header.expose().to_string()))
+                    .collect(),
+                every: Duration::from_secs_f64(watch.server_metrics_interval_s),
+            };
+            let metrics = ServerMetrics::new(spec, self.clock, &self.folder, self.console.clone());
+            outputs.push(Box::new(metrics));
+        }
+        if watch.live {
+            let live = Live::new(self.console.clone(), board.clone())
+                .map_err(|error| AppError::usage(format!("--live: {error}")))?;
+            outputs.push(Box::new(live));
+        }
+        if let Some(path) = &watch.progress_file {
+            let every = Duration::from_secs_f64(watch.progress_interval_s);
+            let file = ProgressFile::create(board, path, every)
+                .map_err(|error| AppError::usage(format!("--progress-file: {error}")))?;
+            outputs.push(Box::new(file));
         }
         // It reads the files of a stage, and so comes after those who write them.
         if let Some(visualizer) = &self.visualizer {
@@ -237,7 +301,7 @@ impl Run {
             let name = output.name.clone().unwrap_or(model);
             outputs.push(Box::new(visualizer.output(&name, &self.folder)));
         }
-        outputs
+        Ok(outputs)
     }
 
     fn stage_spec(&self, run_id: &str, stage: &Arc<StageHeader>) -> StageSpec {

@@ -11,14 +11,21 @@ use crate::config::{Compat, GateConfig};
 use crate::metrics::evalscope::{EvalscopeAccumulator, EvalscopeSummary};
 use crate::metrics::{Profile, ProfileAccumulator, StageAccumulator, StageSummary};
 use crate::output::console::Console;
+use crate::output::export::{self, Format};
 use crate::output::table::{self, BasicInformation};
-use crate::output::{OutputError, evalscope, html, recover, stored, summary};
+use crate::output::{OutputError, evalscope, html, recover, stored, summary, timeline};
 use crate::record::RunHeader;
 
 /// Computes everything that a user reads again from the records in each of `folders`, prints it and
-/// rewrites the files; with `compat`, or where a run was asked for it, by those definitions as well.
+/// rewrites the files; with `compat`, or where a run was asked for it, by those definitions as well;
+/// the records also in `formats`.
 /// Then the gates are judged.
-pub fn report(folders: &[PathBuf], gates: &GateConfig, compat: Option<Compat>) -> Result<Exit, AppError> {
+pub fn report(
+    folders: &[PathBuf],
+    gates: &GateConfig,
+    compat: Option<Compat>,
+    formats: &[Format],
+) -> Result<Exit, AppError> {
     let console = Console::default();
     gates::can_be_written(gates)?;
     let mut exit = Exit::Success;
@@ -29,6 +36,8 @@ pub fn report(folders: &[PathBuf], gates: &GateConfig, compat: Option<Compat>) -
         for stage in &results.stages {
             summary::print_stage(&console, stage);
             summary::write_stage(&stage.stage.folder, stage).map_err(failed)?;
+            timeline::write(&stage.stage.folder).map_err(failed)?;
+            export::write(&stage.stage.folder, formats).map_err(failed)?;
             if let Some(theirs) = by_evalscope(&stage.stage.folder, compat).map_err(failed)? {
                 evalscope::show(&console, stage, &theirs);
                 evalscope::write(&stage.stage.folder, &theirs).map_err(failed)?;

@@ -18,6 +18,7 @@ use clap_complete::Shell;
 
 use crate::app::{self, AppError, Exit};
 use crate::config::Compat;
+use crate::output::export::Format;
 
 /// Benchmarks LLM inference servers, and says how far its own numbers can be trusted
 #[derive(Debug, Parser)]
@@ -50,6 +51,16 @@ enum Command {
         /// Show and write the figures by the definitions of another tool as well: evalscope
         #[arg(long, value_enum, value_name = "TOOL", hide_possible_values = true)]
         compat: Option<Compat>,
+        /// Write the records in these formats too: csv, jsonl, sqlite
+        #[arg(
+            long,
+            value_enum,
+            value_name = "FORMAT",
+            num_args = 1..,
+            value_delimiter = ',',
+            hide_possible_values = true
+        )]
+        format: Vec<Format>,
     },
     /// Parse the kept replies of a run again, with another API or plugin
     Reparse(reparse::ReparseArgs),
@@ -101,10 +112,14 @@ impl Cli {
             Command::Datasets(args) => datasets::run(&args),
             Command::Plugin(args) => plugin::run(&args),
             Command::Reparse(args) => reparse::run(args),
-            Command::Report { folders, gates, compat } => {
+            Command::Report { folders, gates, compat, format } => {
                 let mut problems = Vec::new();
                 let gates = gates.config(&mut problems);
-                if problems.is_empty() { app::report(&folders, &gates, compat) } else { Err(problems.into()) }
+                if problems.is_empty() {
+                    app::report(&folders, &gates, compat, &format)
+                } else {
+                    Err(problems.into())
+                }
             }
             Command::Compare(args) => compare::run(&args),
             Command::Recover { folder } => app::recover(&folder),

@@ -4,6 +4,7 @@ mod gates;
 mod load;
 mod secret;
 mod visualizer;
+mod watch;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -15,6 +16,7 @@ use serde_json::{Map, Value};
 use crate::api::takes_token_ids;
 use crate::dataset::ImageSpec;
 use crate::http::{HttpSpec, ReadClock};
+use crate::output::export::Format;
 use crate::plugin::Grant;
 use crate::tune::SlaSpec;
 
@@ -22,6 +24,7 @@ pub use gates::GateConfig;
 pub use load::{Arrival, LoadConfig, RateChange, StageLoad, Warmup};
 pub use secret::{Header, redact_options, redact_url, secret_texts, secrets_of_options};
 pub use visualizer::{VisualizerConfig, VisualizerKind};
+pub use watch::WatchConfig;
 
 /// Something wrong with a configuration: which flag, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,6 +182,10 @@ pub struct OutputConfig {
     /// Where the run is shown besides.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub visualizer: Option<VisualizerConfig>,
+    /// Formats of the records beside Parquet.
+    pub formats: Vec<Format>,
+    /// The length of the intervals of a stage's timeline, in seconds.
+    pub timeline_interval_s: f64,
 }
 
 /// A whole run.
@@ -206,6 +213,8 @@ pub struct Config {
     pub output: OutputConfig,
     /// What fails the run though everything was measured.
     pub gates: GateConfig,
+    /// How it can be watched.
+    pub watch: WatchConfig,
 }
 
 impl Config {
@@ -217,6 +226,7 @@ impl Config {
             self.load.stage_problems(&mut problems);
         }
         self.load.problems(&mut problems);
+        self.watch.problems(&mut problems);
         let mut wrong = |flag, message: String| problems.push(Problem::new(flag, message));
         for (flag, seconds) in [
             ("--duration", self.load.duration_s),
@@ -225,6 +235,7 @@ impl Config {
             ("--read-timeout", self.connection.read_timeout_s),
             ("--total-timeout", Some(self.connection.total_timeout_s)),
             ("--plugin-timeout", Some(self.plugins.timeout_s)),
+            ("--timeline-interval", Some(self.output.timeline_interval_s)),
         ] {
             if let Some(seconds) = seconds
                 && !(seconds > 0.0 && seconds <= 1e9)
@@ -305,6 +316,8 @@ impl Config {
         });
         secrets.extend(granted);
         secrets.extend(self.output.visualizer.iter().flat_map(VisualizerConfig::secrets));
+        let url = self.watch.server_metrics.as_deref().unwrap_or_default();
+        secrets.extend(secret_texts(&self.watch.server_metrics_headers, url, &[]));
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         secrets
     }

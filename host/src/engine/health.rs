@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use hdrhistogram::Histogram;
 
-use crate::clock::{Clock, PreciseTimer};
-use crate::record::{ClientHealth, LagSummary};
+use crate::clock::{Clock, PreciseTimer, cpu_time};
+use crate::record::{Activity, ClientHealth, LagSummary};
 use crate::units::{Nanos, decimal};
 
 /// A distribution of delays of the client's own, to three digits.
@@ -70,30 +71,29 @@ const PROBE_EVERY: Nanos = Nanos(10_000_000);
 
 /// Notes, again and again, how much later than asked the event loop runs a timer: what any read on
 /// that loop may have been late by. It ends when it is aborted.
-pub(super) async fn watch_loop(clock: Clock, lag: Rc<RefCell<LagHistogram>>) -> io::Result<()> {
+pub(super) async fn watch_loop(
+    clock: Clock,
+    lag: Rc<RefCell<LagHistogram>>,
+    activity: Arc<Activity>,
+) -> io::Result<()> {
     let mut timer = PreciseTimer::new(clock)?;
     loop {
         let due = clock.now() + PROBE_EVERY;
         timer.wait_until(due).await?;
-        lag.borrow_mut().record(clock.now() - due);
+        let late = clock.now() - due;
+        lag.borrow_mut().record(late);
+        activity.note_loop_lag(late);
     }
 }
 
 /// CPU time of the calling thread.
 pub(super) fn thread_cpu() -> Nanos {
-    cpu_clock(libc::CLOCK_THREAD_CPUTIME_ID)
+    cpu_time(libc::CLOCK_THREAD_CPUTIME_ID)
 }
 
 /// CPU time of the whole process.
 pub(super) fn process_cpu() -> Nanos {
-    cpu_clock(libc::CLOCK_PROCESS_CPUTIME_ID)
-}
-
-fn cpu_clock(id: libc::clockid_t) -> Nanos {
-    let mut used = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `used` is a valid timespec for the call to fill.
-    unsafe { libc::clock_gettime(id, &mut used) };
-    Nanos(used.tv_sec * 1_000_000_000 + used.tv_nsec)
+    cpu_time(libc::CLOCK_PROCESS_CPUTIME_ID)
 }
 
 /// What a stage adds up to, before it is judged.

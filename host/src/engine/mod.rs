@@ -35,7 +35,7 @@ use self::worker::{Phase, Worker, WorkerLoad};
 use crate::clock::Clock;
 use crate::contract::{Api, Dataset, PartError, TokenCounter, Transport};
 use crate::priority;
-use crate::record::{Event, EventSender, StageEnd, StageHeader, StopReason};
+use crate::record::{Activity, Event, EventSender, StageEnd, StageHeader, StopReason};
 use crate::units::Nanos;
 
 /// What a stage is to do.
@@ -98,6 +98,8 @@ pub struct Parts<'a> {
     pub events: EventSender,
     /// The run's clock.
     pub clock: Clock,
+    /// Where the workers say what they are about.
+    pub activity: Arc<Activity>,
     /// The number of the next request of the run.
     pub next_id: &'a mut u64,
     /// Texts that must not appear in a record.
@@ -128,7 +130,7 @@ const LEAST_ROOM: usize = 64;
 /// Runs one stage and tells its events. It returns how the stage ended and, if something other
 /// than a request failed, what.
 pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (StageEnd, Option<EngineError>) {
-    let Parts { dataset, api, counter, transport, events, clock, next_id, secrets } = parts;
+    let Parts { dataset, api, counter, transport, events, clock, activity, next_id, secrets } = parts;
     let slots = spec.header.parallel;
     let workers = spec.workers.clamp(1, slots.unwrap_or(u32::MAX).max(1));
     let ready = slots.map_or(*READY.end(), |slots| slots as usize * READY_PER_SLOT);
@@ -205,6 +207,7 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
                     clock,
                     stop: stop.clone(),
                     settled: settled_in.clone(),
+                    activity: activity.clone(),
                 };
                 let (gates, phases, failure) = (&gates, &phases, &failure);
                 let work = move || run_worker(worker, transport, phases, gates, failure);

@@ -261,6 +261,7 @@ impl Stage {
             transport: &transport,
             events: EventSender::new(queue),
             clock,
+            activity: Arc::default(),
             next_id: &mut next_id,
             secrets: Arc::new(Vec::new()),
         };

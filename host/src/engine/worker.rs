@@ -16,6 +16,7 @@ use super::refill::Refill;
 use super::stop::StopSignal;
 use crate::clock::{Clock, PreciseTimer};
 use crate::contract::{Ending, Failure, FailureKind, HttpRequest, Timeline, Transport};
+use crate::record::Activity;
 use crate::units::Nanos;
 
 /// A part of a stage that ends before the next one begins: the warm-up, the measurement.
@@ -63,6 +64,7 @@ pub(super) struct Worker {
     pub(super) clock: Clock,
     pub(super) stop: StopSignal,
     pub(super) settled: Sender<Exchanged>,
+    pub(super) activity: Arc<Activity>,
 }
 
 impl Worker {
@@ -106,7 +108,7 @@ async fn run_phase(
         starved: Starved::default(),
     }));
     let loop_lag = Rc::new(RefCell::new(LagHistogram::new()));
-    let watch = tokio::task::spawn_local(watch_loop(worker.clock, loop_lag.clone()));
+    let watch = tokio::task::spawn_local(watch_loop(worker.clock, loop_lag.clone(), worker.activity.clone()));
     let tasks: Vec<_> = match worker.load {
         WorkerLoad::Slots(slots) => (0..slots)
             .map(|_| tokio::task::spawn_local(slot(worker.clone(), transport.clone(), pacer.clone())))
@@ -209,6 +211,7 @@ async fn exchange(
 ) -> Option<Prepared> {
     let (bytes_out, timeline) = match &prepared.request {
         Ok(request) => {
+            let _in_flight = worker.activity.begin();
             (request.body.len() as u64, send(worker, transport, request, prepared.cancel_after).await)
         }
         Err(failure) => (0, Timeline::unsent(worker.clock.now(), failure.clone())),

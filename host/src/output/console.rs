@@ -1,28 +1,41 @@
 //! Where lines for the user go: standard output and `benchmark.log`.
 
 use std::fs::File;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
-
-use indicatif::{ProgressBar, ProgressStyle};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
 
 use super::OutputError;
+use super::screen::{self, ProgressLine, ProgressSource, Told};
+use crate::units::decimal;
 
 /// The user's console. Whatever is printed goes into the log as well, without control codes.
 /// Cloned freely; clones print to the same places.
 #[derive(Debug, Clone, Default)]
 pub struct Console {
-    inner: Arc<Mutex<Inner>>,
+    log: Arc<Mutex<Option<File>>>,
+    screen: Arc<OnceLock<SyncSender<Told>>>,
+    /// Bytes of the file that is downloaded.
+    downloaded: Arc<AtomicU64>,
 }
 
-#[derive(Debug, Default)]
-struct Inner {
-    log: Option<File>,
-    progress: Option<ProgressBar>,
-}
+/// How many texts may wait for a terminal that is slow, before those who print are held up.
+const QUEUE: usize = 1 << 16;
 
 impl Console {
+    /// Prints from now on with a thread of its own, so that a terminal that is slow, or stopped,
+    /// holds up nobody. [`Console::flush`] must come before the process ends.
+    pub fn stand_aside(&self) -> std::io::Result<()> {
+        let (sender, receiver) = sync_channel(QUEUE);
+        std::thread::Builder::new().name("screen".into()).spawn(move || screen::run(&receiver))?;
+        // It is set once: a run has one console.
+        let _ = self.screen.set(sender);
+        Ok(())
+    }
+
     /// Begins to keep what is printed in the file at `path`.
     pub fn log_to(&self, path: &Path) -> Result<(), OutputError> {
         let file = File::create(path).map_err(|error| {
@@ -31,88 +44,91 @@ impl Console {
                 path.display()
             ))
         })?;
-        self.lock().log = Some(file);
+        *self.lock() = Some(file);
         Ok(())
     }
 
     /// Prints `text`, which may have several lines, and ends it with a newline.
     pub fn print(&self, text: &str) {
-        let mut inner = self.lock();
-        let show = || {
-            let mut out = std::io::stdout().lock();
-            // A reader that has gone away, such as `head`, ends the printing and not the run.
-            let _ = writeln!(out, "{text}").and_then(|()| out.flush());
-        };
-        match &inner.progress {
-            Some(bar) => bar.suspend(show),
-            None => show(),
+        match self.screen.get() {
+            Some(screen) => {
+                let _ = screen.send(Told::Text(text.to_string()));
+            }
+            None => screen::print(text),
         }
-        if let Some(log) = &mut inner.log {
-            let _ = writeln!(log, "{text}");
-        }
+        self.note(text);
     }
 
     /// Keeps `text` in the log only.
     pub fn note(&self, text: &str) {
-        if let Some(log) = &mut self.lock().log {
+        if let Some(log) = self.lock().as_mut() {
             let _ = writeln!(log, "{text}");
         }
     }
 
-    /// Shows a bar for `total` requests under `title`, if somebody is looking.
-    pub fn start_progress(&self, title: &str, total: u64) {
-        if !std::io::stderr().is_terminal() {
-            return;
-        }
-        let bar = ProgressBar::new(total);
-        let template = "{prefix} [{elapsed_precise}] {bar:30} {pos}/{len} {msg} ETA {eta}";
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
-        bar.set_prefix(title.to_string());
-        self.lock().progress = Some(bar);
+    /// Shows a progress line below what is printed and asks `source` for it again and again, if
+    /// somebody is looking; until [`Console::end_progress`].
+    pub fn start_progress(&self, source: ProgressSource) {
+        self.tell(Told::Watch(Some(source)));
     }
 
     /// Shows a bar for the bytes of a file that is downloaded, if somebody is looking.
     pub fn start_download(&self, file: &str, bytes: Option<u64>, have: u64) {
-        self.end_progress();
-        if !std::io::stderr().is_terminal() {
-            return;
-        }
-        let bar = bytes.map_or_else(ProgressBar::no_length, ProgressBar::new);
-        let template = "{prefix} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} ETA {eta}";
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
-        bar.set_prefix(file.to_string());
-        bar.set_position(have);
-        bar.reset_eta();
-        self.lock().progress = Some(bar);
+        self.downloaded.store(have, Ordering::Relaxed);
+        let (title, done, begun) = (file.to_string(), self.downloaded.clone(), Instant::now());
+        self.start_progress(Box::new(move || {
+            let done = done.load(Ordering::Relaxed);
+            let mb = |bytes: u64| decimal(bytes as f64 / 1e6, 1);
+            let of = bytes.map(|all| format!("/{}", mb(all))).unwrap_or_default();
+            let mbps = done.saturating_sub(have) as f64 / 1e6 / begun.elapsed().as_secs_f64().max(0.001);
+            ProgressLine {
+                title: title.clone(),
+                done_ratio: bytes.map_or(0.0, |all| done as f64 / all.max(1) as f64),
+                figures: format!("{}{of} MB  {} MB/s", mb(done), decimal(mbps, 1)),
+            }
+        }));
     }
 
     /// Moves the bar on by so many bytes.
     pub fn advance_download(&self, bytes: u64) {
-        if let Some(bar) = &self.lock().progress {
-            bar.inc(bytes);
-        }
+        self.downloaded.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Moves the bar on by one request and shows `message` beside it.
-    pub fn advance_progress(&self, message: String) {
-        if let Some(bar) = &self.lock().progress {
-            bar.set_message(message);
-            bar.inc(1);
-        }
-    }
-
-    /// Takes the bar away, if there is one.
+    /// Takes the progress line away, if there is one.
     pub fn end_progress(&self) {
-        if let Some(bar) = self.lock().progress.take() {
-            bar.finish_and_clear();
+        self.tell(Told::Watch(None));
+    }
+
+    /// Keeps what is printed back until [`Console::release`], for as long as the screen is somebody
+    /// else's. It returns when the screen is free.
+    pub fn hold(&self) {
+        self.tell_and_wait(Told::Hold);
+    }
+
+    /// Prints what was kept back, and goes on.
+    pub fn release(&self) {
+        self.tell_and_wait(Told::Release);
+    }
+
+    /// Waits until everything that was printed can be seen.
+    pub fn flush(&self) {
+        self.tell_and_wait(Told::Flush);
+    }
+
+    fn tell(&self, told: Told) {
+        if let Some(screen) = self.screen.get() {
+            let _ = screen.send(told);
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn tell_and_wait(&self, told: impl FnOnce(SyncSender<()>) -> Told) {
+        let (done, is_done) = sync_channel(1);
+        self.tell(told(done));
+        // Without a thread there is nothing to wait for: the other end is gone at once.
+        let _ = is_done.recv();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<File>> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

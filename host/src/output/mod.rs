@@ -1,25 +1,34 @@
 //! Consumers of events. Each output is independent of the others and of the engine: one that
 //! fails is reported and dropped, and the rest go on.
 
+mod cells;
 pub mod comparison;
 pub mod console;
+pub mod dashboard;
 mod decode;
 mod encode;
 pub mod evalscope;
+pub mod export;
 pub mod frames;
 pub mod html;
 pub mod journal;
+pub mod live;
 pub mod parquet;
 pub mod progress;
+pub mod progress_file;
 mod recommendations;
 pub mod recover;
 pub mod rows;
 #[cfg(test)]
 mod sample;
 pub mod schema;
+mod screen;
+pub mod server_metrics;
 pub mod stored;
 pub mod summary;
 pub mod table;
+mod table_file;
+pub mod timeline;
 pub mod visualizer;
 
 use std::sync::atomic::{AtomicU64, Ordering};

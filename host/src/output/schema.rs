@@ -108,18 +108,28 @@ pub struct Column {
     pub meaning: &'static str,
 }
 
-const fn always(name: &'static str, kind: Kind, unit: &'static str, meaning: &'static str) -> Column {
+pub(super) const fn always(
+    name: &'static str,
+    kind: Kind,
+    unit: &'static str,
+    meaning: &'static str,
+) -> Column {
     Column { name, kind, nullable: false, unit, meaning }
 }
 
-const fn maybe(name: &'static str, kind: Kind, unit: &'static str, meaning: &'static str) -> Column {
+pub(super) const fn maybe(
+    name: &'static str,
+    kind: Kind,
+    unit: &'static str,
+    meaning: &'static str,
+) -> Column {
     Column { name, kind, nullable: true, unit, meaning }
 }
 
 use Kind::{Double, Doubles, Flag, Int32, Int32s, Int64, Int64s, Labels, Text};
 
 /// The unit of moments: nanoseconds since the start of the run.
-const MOMENT: &str = "ns since run start";
+pub(super) const MOMENT: &str = "ns since run start";
 
 /// The columns, in their order in the file.
 pub const COLUMNS: [Column; 50] = [
@@ -257,16 +267,21 @@ pub const COLUMNS: [Column; 50] = [
 
 /// The Arrow schema of the columns.
 pub fn schema() -> SchemaRef {
-    let field = |column: &Column| Field::new(column.name, column.kind.data_type(), column.nullable);
-    Arc::new(Schema::new(COLUMNS.iter().map(field).collect::<Vec<_>>()))
+    schema_of(&COLUMNS)
 }
 
-/// The table of columns as it stands in `docs/records.md`.
-pub fn markdown() -> String {
+/// The Arrow schema of a table with these columns.
+pub(super) fn schema_of(columns: &[Column]) -> SchemaRef {
+    let field = |column: &Column| Field::new(column.name, column.kind.data_type(), column.nullable);
+    Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()))
+}
+
+/// A table of columns as it stands in `docs/records.md`.
+pub fn markdown(columns: &[Column]) -> String {
     let mut out =
         String::from("| column | type | unit | null | meaning |\n| --- | --- | --- | --- | --- |\n");
-    for Column { name, kind, nullable, unit, meaning } in COLUMNS {
-        let null = if nullable { "yes" } else { "" };
+    for Column { name, kind, nullable, unit, meaning } in columns {
+        let null = if *nullable { "yes" } else { "" };
         out += &format!("| `{name}` | {} | {unit} | {null} | {meaning} |\n", kind.sql());
     }
     out
@@ -276,32 +291,49 @@ pub fn markdown() -> String {
 mod tests {
     use super::*;
 
+    use super::super::server_metrics::SERVER_METRICS_COLUMNS;
+    use super::super::timeline::TIMELINE_COLUMNS;
+
     const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/records.md");
-    const BEGIN: &str = "<!-- columns: written by UPDATE_DOCS=1 cargo test output::schema -->\n";
-    const END: &str = "<!-- end of columns -->";
+
+    /// The tables of the document, by the names in their marks.
+    const TABLES: [(&str, &[Column]); 3] = [
+        ("columns", &COLUMNS),
+        ("timeline columns", &TIMELINE_COLUMNS),
+        ("server metrics columns", &SERVER_METRICS_COLUMNS),
+    ];
 
     #[test]
     fn the_documentation_lists_exactly_these_columns() {
-        let text = std::fs::read_to_string(DOCUMENT).unwrap();
-        let start =
-            text.find(BEGIN).expect("docs/records.md has lost the mark before its table") + BEGIN.len();
-        let end = text.find(END).expect("docs/records.md has lost the mark after its table");
-        if std::env::var_os("UPDATE_DOCS").is_some() {
-            std::fs::write(DOCUMENT, format!("{}{}{}", &text[..start], markdown(), &text[end..])).unwrap();
-            return;
+        let mut text = std::fs::read_to_string(DOCUMENT).unwrap();
+        for (name, columns) in TABLES {
+            let begin = format!("<!-- {name}: written by UPDATE_DOCS=1 cargo test output::schema -->\n");
+            let end = format!("<!-- end of {name} -->");
+            let start =
+                text.find(&begin).expect("docs/records.md has lost a mark before a table") + begin.len();
+            let end = text.find(&end).expect("docs/records.md has lost a mark after a table");
+            if std::env::var_os("UPDATE_DOCS").is_some() {
+                text.replace_range(start..end, &markdown(columns));
+                continue;
+            }
+            assert_eq!(&text[start..end], markdown(columns), "run UPDATE_DOCS=1 cargo test output::schema");
         }
-        assert_eq!(&text[start..end], markdown(), "run UPDATE_DOCS=1 cargo test output::schema");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(DOCUMENT, text).unwrap();
+        }
     }
 
     #[test]
     fn every_name_is_its_own_and_says_its_unit() {
-        let mut names: Vec<_> = COLUMNS.iter().map(|column| column.name).collect();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), COLUMNS.len());
-        for column in COLUMNS {
-            assert_eq!(column.unit == MOMENT, column.name.ends_with("_ns"), "{}", column.name);
-            assert_eq!(column.unit.starts_with("ms"), column.name.ends_with("_ms"), "{}", column.name);
+        for (_, columns) in TABLES {
+            let mut names: Vec<_> = columns.iter().map(|column| column.name).collect();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), columns.len());
+            for column in columns {
+                assert_eq!(column.unit == MOMENT, column.name.ends_with("_ns"), "{}", column.name);
+                assert_eq!(column.unit.starts_with("ms"), column.name.ends_with("_ms"), "{}", column.name);
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use arrow::array::RecordBatch;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::file::metadata::ParquetMetaData;
@@ -66,6 +67,49 @@ pub fn read(path: &Path) -> Result<StoredStage, OutputError> {
 /// are, where there are conversations to put together.
 pub fn read_figures(path: &Path) -> Result<StoredStage, OutputError> {
     open(path, &NOT_IN_FIGURES)
+}
+
+/// Columns that say nothing of when something happened.
+const NOT_TIMED: [&str; 6] = ["request_id", "conversation_id", "finish_reason", "labels", "prompt", "output"];
+
+/// Does the same as [`read`] for those who only want to know what happened when: the ids, labels and
+/// texts are not read.
+pub(super) fn read_timed(path: &Path) -> Result<StoredStage, OutputError> {
+    open(path, &NOT_TIMED)
+}
+
+/// The rows of a stage as they are in its file.
+pub(super) struct Batches {
+    /// What the file says of itself, under the names of [`schema`](super::schema).
+    pub(super) metadata: Vec<(String, String)>,
+    reader: ParquetRecordBatchReader,
+    file: PathBuf,
+}
+
+/// Opens the rows of the stage in `folder`. Fails if there are none that can be read.
+pub(super) fn rows(folder: &Path) -> Result<Batches, OutputError> {
+    let file = folder.join(RECORDS_FILE);
+    let told = |error: String| OutputError(format!("could not read \"{}\": {error}", file.display()));
+    let opened = File::open(&file).map_err(|error| told(error.to_string()))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(opened).map_err(|error| told(reason(&error)))?;
+    let metadata = builder.metadata().clone();
+    let pairs = metadata.file_metadata().key_value_metadata().into_iter().flatten();
+    let ours = pairs.filter(|pair| pair.key.starts_with("tickrate."));
+    let pairs = ours.filter_map(|pair| Some((pair.key.clone(), pair.value.clone()?))).collect();
+    let builder = builder.with_batch_size(batch_rows(&metadata));
+    let reader = builder.build().map_err(|error| told(reason(&error)))?;
+    Ok(Batches { metadata: pairs, reader, file })
+}
+
+impl Iterator for Batches {
+    type Item = Result<RecordBatch, OutputError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let batch = self.reader.next()?;
+        Some(batch.map_err(|error| {
+            OutputError(format!("could not read \"{}\": {}", self.file.display(), reason(&error)))
+        }))
+    }
 }
 
 /// Whether a file holds conversations of several turns.

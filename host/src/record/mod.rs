@@ -1,6 +1,7 @@
 //! The record of one request: built once, when it is over, with the formulas of everything that
 //! concerns a single request. What concerns many is in [`crate::metrics`].
 
+mod activity;
 mod conversation;
 mod evalscope;
 mod event;
@@ -12,6 +13,7 @@ mod tokens;
 
 use std::sync::Arc;
 
+pub use activity::{Activity, InFlight};
 pub use event::{
     ClientHealth, Event, EventSender, LagSummary, PluginIdentity, RunHeader, StageEnd, StageHeader,
     StopReason,

@@ -13,6 +13,7 @@ use super::prompt::{BLOCK_TOKENS, PromptTokens};
 pub(super) struct Scheduler {
     slots: Option<Arc<Semaphore>>,
     running: Arc<AtomicU64>,
+    waiting: AtomicU64,
     slowdown: f64,
     cache: Option<Mutex<PrefixCache>>,
 }
@@ -23,6 +24,7 @@ impl Scheduler {
         Scheduler {
             slots: (spec.slots > 0).then(|| Arc::new(Semaphore::new(spec.slots))),
             running: Arc::default(),
+            waiting: AtomicU64::new(0),
             slowdown: spec.batch_slowdown,
             cache: spec.prefix_cache_blocks.map(|blocks| Mutex::new(PrefixCache::new(blocks))),
         }
@@ -32,11 +34,19 @@ impl Scheduler {
     pub async fn slot(&self) -> Slot {
         let permit = match &self.slots {
             // The semaphore is never closed, so a permit always comes.
-            Some(slots) => Arc::clone(slots).acquire_owned().await.ok(),
+            Some(slots) => {
+                let _waiting = Waiting::new(&self.waiting);
+                Arc::clone(slots).acquire_owned().await.ok()
+            }
             None => None,
         };
         self.running.fetch_add(1, Ordering::Relaxed);
         Slot { running: Arc::clone(&self.running), _permit: permit }
+    }
+
+    /// Requests that have a slot, and requests that wait for one.
+    pub fn load(&self) -> (u64, u64) {
+        (self.running.load(Ordering::Relaxed), self.waiting.load(Ordering::Relaxed))
     }
 
     /// How many times longer a decoding step takes for what is running now; 1 if alone.
@@ -60,6 +70,22 @@ impl Scheduler {
         let found = cache.lock().unwrap_or_else(PoisonError::into_inner).look_up(prompt.blocks());
         // The last token is always computed, as it is by real servers: its logits are needed.
         Some(found.min(prompt.count().saturating_sub(1) / BLOCK_TOKENS) * BLOCK_TOKENS)
+    }
+}
+
+/// A place in the queue, until it is dropped.
+struct Waiting<'a>(&'a AtomicU64);
+
+impl Waiting<'_> {
+    fn new(count: &AtomicU64) -> Waiting<'_> {
+        count.fetch_add(1, Ordering::Relaxed);
+        Waiting(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

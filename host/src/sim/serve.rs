@@ -37,6 +37,7 @@ enum Route {
     Generate(Dialect, Option<bool>),
     Models,
     Health,
+    Metrics,
     WrongMethod,
     Unknown,
 }
@@ -63,6 +64,7 @@ fn route(request: &Request) -> Route {
         "/pebble/talk" => post(Dialect::Pebble, None),
         "/v1/models" => get(Route::Models),
         "/health" => get(Route::Health),
+        "/metrics" => get(Route::Metrics),
         _ => Route::Unknown,
     }
 }
@@ -146,9 +148,12 @@ async fn write_simple(connection: &mut Connection, reply: &Simple, closes: bool)
 async fn answer(worker: &Worker, connection: &mut Connection, request: &Request) -> Next {
     let shared = &*worker.shared;
     let route = route(request);
-    if let (Route::Health, _) | (Route::Models, true) = (&route, is_authorised(shared, request)) {
+    if let (Route::Health | Route::Metrics, _) | (Route::Models, true) =
+        (&route, is_authorised(shared, request))
+    {
         let reply = match route {
             Route::Health => Simple::json(200, json!({ "status": "ok" })),
+            Route::Metrics => metrics(shared),
             _ => models(shared),
         };
         return match write_simple(connection, &reply, request.closes).await {
@@ -201,6 +206,20 @@ fn is_authorised(shared: &Shared, request: &Request) -> bool {
 fn models(shared: &Shared) -> Simple {
     let model = json!({ "id": shared.spec.model, "object": "model", "created": 0, "owned_by": "tickrate" });
     Simple::json(200, json!({ "object": "list", "data": [model] }))
+}
+
+/// What vLLM tells Prometheus of its queue, under the same names.
+fn metrics(shared: &Shared) -> Simple {
+    let (running, waiting) = shared.scheduler.load();
+    let model = shared.spec.model.replace('\\', "\\\\").replace('"', "\\\"");
+    let gauge = |name: &str, help: &str, value: u64| {
+        format!(
+            "# HELP {name} {help}\n# TYPE {name} gauge\n{name}{{engine=\"0\",model_name=\"{model}\"}} {value}.0\n"
+        )
+    };
+    let body = gauge("vllm:num_requests_running", "Requests that generate.", running)
+        + &gauge("vllm:num_requests_waiting", "Requests that wait for a slot.", waiting);
+    Simple { status: 200, kind: "text/plain; version=0.0.4; charset=utf-8", extra: "", body }
 }
 
 async fn generate(

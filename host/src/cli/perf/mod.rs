@@ -6,6 +6,7 @@ mod foreign;
 mod tests;
 mod to_config;
 mod visualize;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ use clap::{ArgAction, Args};
 use crate::cli::gates::GateArgs;
 use crate::config::{Arrival, Compat, DataSource};
 use crate::http::ReadClock;
+use crate::output::export::Format;
 use crate::plugin::Grant;
 use crate::record::GoodputTarget;
 use crate::tune::SlaVariable;
@@ -364,6 +366,26 @@ pub struct PerfArgs {
     /// Show and write the figures by the definitions of another tool as well: evalscope
     #[arg(long, value_enum, value_name = "TOOL", hide_possible_values = true, help_heading = "Output")]
     compat: Option<Compat>,
+    /// Write the records in these formats too, beside Parquet: csv, jsonl, sqlite
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        num_args = 1..,
+        value_delimiter = ',',
+        hide_possible_values = true,
+        help_heading = "Output"
+    )]
+    format: Vec<Format>,
+    /// Length of the intervals of timeline.parquet, in seconds
+    #[arg(
+        long,
+        value_name = "S",
+        allow_negative_numbers = true,
+        default_value_t = 1.0,
+        help_heading = "Output"
+    )]
+    timeline_interval: f64,
     /// Log the progress every so many requests; 0 for never
     #[arg(long, value_name = "N", default_value_t = 100, help_heading = "Output")]
     log_every_n_query: u64,
@@ -375,6 +397,9 @@ pub struct PerfArgs {
     debug: bool,
     #[command(flatten)]
     gates: GateArgs,
+
+    #[command(flatten)]
+    watch: watch::WatchArgs,
 }
 
 impl PerfArgs {

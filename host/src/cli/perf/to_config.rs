@@ -23,7 +23,7 @@ impl PerfArgs {
         let query_template =
             self.query_template.as_deref().map(|text| object("--query-template", Some(text), &mut problems));
         let prompt = self.prompt.as_deref().and_then(|text| text_or_file("--prompt", text, &mut problems));
-        let headers = headers(&self.headers, self.api_key.as_deref(), &mut problems);
+        let headers = headers("--headers", &self.headers, self.api_key.as_deref(), &mut problems);
         let stream = !self.no_stream;
         let config = Config {
             model: self.model.clone().unwrap_or_default(),
@@ -108,8 +108,11 @@ impl PerfArgs {
                 log_every_n_query: self.log_every_n_query,
                 debug: self.debug,
                 visualizer: self.visualize.config(),
+                formats: self.format.clone(),
+                timeline_interval_s: self.timeline_interval,
             },
             gates: self.gates.config(&mut problems),
+            watch: self.watch.config(&mut problems),
         };
         problems.extend(config.validate());
         if problems.is_empty() { Ok(config) } else { Err(problems) }
@@ -251,7 +254,12 @@ pub(super) fn object(
     }
 }
 
-fn headers(pairs: &[String], api_key: Option<&str>, problems: &mut Vec<Problem>) -> Vec<Header> {
+pub(super) fn headers(
+    flag: &'static str,
+    pairs: &[String],
+    api_key: Option<&str>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Header> {
     let mut out = Vec::new();
     for (index, pair) in pairs.iter().enumerate() {
         match pair.split_once('=') {
@@ -259,7 +267,7 @@ fn headers(pairs: &[String], api_key: Option<&str>, problems: &mut Vec<Problem>)
                 out.push(Header::new(name.trim(), value.trim()))
             }
             // What is not a pair may be a secret that was given wrongly: it is not repeated.
-            _ => problems.push(Problem::new("--headers", format!("value {} is not NAME=VALUE", index + 1))),
+            _ => problems.push(Problem::new(flag, format!("value {} is not NAME=VALUE", index + 1))),
         }
     }
     if let Some(key) = api_key {

@@ -259,6 +259,7 @@ fn a_slow_dataset_starves_the_run_and_is_told() {
         transport: &transport,
         events: EventSender::new(queue),
         clock,
+        activity: Arc::default(),
         next_id: &mut 0,
         secrets: Arc::default(),
     };

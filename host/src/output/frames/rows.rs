@@ -8,8 +8,8 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
+use super::super::cells::{labels_builder, push_labels};
 use super::super::journal::Table;
-use super::super::rows::{labels_builder, push_labels};
 use super::super::schema::{Kind, element};
 use super::{FRAMES_FILE, JOURNAL_FILE};
 use crate::contract::Framing;

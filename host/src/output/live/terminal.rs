@@ -1,0 +1,144 @@
+//! `--live`: the whole screen of a terminal for the run, drawn by a thread of its own.
+
+use std::io::{IsTerminal, Stderr, stderr, stdin};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::cursor::Show;
+use ratatui::crossterm::event::{self, Event as Input, KeyCode, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::execute;
+use ratatui::crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+
+use super::super::console::Console;
+use super::super::{Output, OutputError};
+use super::{Board, Picture, view};
+use crate::record::Event;
+
+/// How often the screen is drawn, and how long a key may wait.
+const REDRAW: Duration = Duration::from_millis(250);
+
+/// Shows the run on the whole screen, from its start until its end or until somebody presses `q`.
+/// What is printed meanwhile is kept back, and printed then.
+#[derive(Debug)]
+pub struct Live {
+    console: Console,
+    board: Arc<Board>,
+    running: Option<(SyncSender<()>, JoinHandle<()>)>,
+}
+
+impl Live {
+    /// A view of what stands on `board`. Fails, in one line, where there is no terminal to show it on.
+    pub fn new(console: Console, board: Arc<Board>) -> Result<Live, OutputError> {
+        if !stderr().is_terminal() || !stdin().is_terminal() {
+            let told = "needs a terminal: standard input and standard error are not both one; leave it out, \
+                        or use --dashboard or --progress-file";
+            return Err(OutputError(told.to_string()));
+        }
+        Ok(Live { console, board, running: None })
+    }
+}
+
+impl Output for Live {
+    fn name(&self) -> &'static str {
+        "live view"
+    }
+
+    fn on_event(&mut self, event: &Event) -> Result<(), OutputError> {
+        match event {
+            Event::RunStarted(_) => {
+                let (stop, stopped) = sync_channel(0);
+                let (console, board) = (self.console.clone(), self.board.clone());
+                let thread = std::thread::Builder::new().name("live".into()).spawn(move || {
+                    if let Err(error) = show(&console, &board, &stopped) {
+                        console.print(&format!("warning: --live ended: {error}"));
+                    }
+                });
+                let thread = thread.map_err(|error| OutputError(format!("no thread for --live: {error}")))?;
+                self.running = Some((stop, thread));
+            }
+            Event::RunFinished => {
+                if let Some((stop, thread)) = self.running.take() {
+                    drop(stop);
+                    let _ = thread.join();
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The screen while it is ours. However it is given up, the terminal is as it was before.
+struct Screen<'a> {
+    console: &'a Console,
+    terminal: Terminal<CrosstermBackend<Stderr>>,
+}
+
+impl<'a> Screen<'a> {
+    fn take(console: &'a Console) -> std::io::Result<Screen<'a>> {
+        console.hold();
+        // Whichever thread panics, its words must not be lost on a screen that goes away.
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            restore();
+            before(panic);
+        }));
+        let begin = || {
+            enable_raw_mode()?;
+            execute!(stderr(), EnterAlternateScreen)?;
+            Terminal::new(CrosstermBackend::new(stderr()))
+        };
+        match begin() {
+            Ok(terminal) => Ok(Screen { console, terminal }),
+            Err(error) => {
+                restore();
+                console.release();
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Drop for Screen<'_> {
+    fn drop(&mut self) {
+        restore();
+        self.console.release();
+    }
+}
+
+fn restore() {
+    // There is nobody to tell if the terminal is gone.
+    let _ = execute!(stderr(), LeaveAlternateScreen, Show);
+    let _ = disable_raw_mode();
+}
+
+fn show(console: &Console, board: &Board, stopped: &Receiver<()>) -> std::io::Result<()> {
+    let mut screen = Screen::take(console)?;
+    loop {
+        let picture = Picture::of(board);
+        screen.terminal.draw(|frame| view::draw(frame, &picture))?;
+        if event::poll(REDRAW)?
+            && let Input::Key(key) = event::read()?
+            && key.kind == KeyEventKind::Press
+        {
+            match key.code {
+                KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => {
+                    // A raw terminal makes no signal of it. It is what it would be without the view.
+                    // SAFETY: a plain system call.
+                    unsafe { libc::kill(libc::getpid(), libc::SIGINT) };
+                }
+                KeyCode::Char('q') | KeyCode::Esc => return Ok(()),
+                _ => {}
+            }
+        }
+        if stopped.try_recv() == Err(TryRecvError::Disconnected) {
+            return Ok(());
+        }
+    }
+}

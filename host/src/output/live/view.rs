@@ -1,0 +1,231 @@
+//! What `--live` draws, from nothing but a picture of the run.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::symbols::Marker;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Axis, Block, Chart, Dataset, Gauge, GraphType, Paragraph};
+
+use super::{Phase, Picture, Point, Spread};
+use crate::units::{ABSENT, decimal, grouped};
+
+/// How many seconds a chart shows.
+const CHART_S: usize = 120;
+
+pub(super) fn draw(frame: &mut Frame<'_>, picture: &Picture) {
+    let rows = Layout::vertical([
+        Constraint::Length(3),
+        Constraint::Length(7),
+        Constraint::Min(6),
+        Constraint::Length(4),
+        Constraint::Length(1),
+    ]);
+    let [head, figures, charts, below, keys] = rows.areas(frame.area());
+    draw_head(frame, head, picture);
+    draw_figures(frame, figures, picture);
+    draw_charts(frame, charts, &picture.series);
+    draw_below(frame, below, picture);
+    let help = "q: leave this view, the run goes on   Ctrl-C: finish what is in flight and stop";
+    frame.render_widget(Paragraph::new(help).style(Style::new().add_modifier(Modifier::DIM)), keys);
+}
+
+fn draw_head(frame: &mut Frame<'_>, area: Rect, picture: &Picture) {
+    let Some(stage) = &picture.snapshot.stage else {
+        frame.render_widget(Paragraph::new("waiting for the first stage").block(Block::bordered()), area);
+        return;
+    };
+    let place = picture.snapshot.stages.map_or_else(String::new, |of| format!(" ({}/{of})", stage.index + 1));
+    let phase = match stage.phase {
+        Phase::Warmup => "warming up",
+        Phase::Measuring => "measuring",
+        Phase::Finished => "finished",
+    };
+    let eta =
+        stage.eta_s.map(|s| format!("  ETA {}", super::super::progress::seconds(s))).unwrap_or_default();
+    let title = format!(" tickrate  {}{place}  {phase} ", stage.name);
+    let label = format!(
+        "{}/{}  {}{eta}",
+        grouped(stage.settled),
+        grouped(stage.number),
+        super::super::progress::seconds(stage.elapsed_s)
+    );
+    let gauge = Gauge::default()
+        .block(Block::bordered().title(title))
+        .gauge_style(Style::new().fg(Color::Blue))
+        .ratio(stage.done_ratio.clamp(0.0, 1.0))
+        .label(label);
+    frame.render_widget(gauge, area);
+}
+
+fn draw_figures(frame: &mut Frame<'_>, area: Rect, picture: &Picture) {
+    let [left, middle, right] =
+        Layout::horizontal([Constraint::Fill(2), Constraint::Fill(3), Constraint::Fill(2)]).areas(area);
+    let stage = picture.snapshot.stage.clone().unwrap_or_default();
+    let number =
+        |value: Option<f64>, places| value.map_or_else(|| ABSENT.to_string(), |v| decimal(v, places));
+    let load = [
+        ("in flight", grouped(stage.in_flight)),
+        ("requests/s", number(stage.request_rps, 2)),
+        ("output tok/s", number(stage.output_tps, 1)),
+        ("total tok/s", number(stage.total_tps, 1)),
+    ];
+    table(frame, left, " Load ", load);
+    let spread = |spread: Option<Spread>| {
+        spread.map_or_else(
+            || ABSENT.to_string(),
+            |s| format!("{:>9}{:>9}{:>9}", decimal(s.p50, 1), decimal(s.p90, 1), decimal(s.p99, 1)),
+        )
+    };
+    let times = [
+        ("ms", format!("{:>9}{:>9}{:>9}", "p50", "p90", "p99")),
+        ("TTFT", spread(stage.ttft_ms)),
+        ("TPOT", spread(stage.tpot_ms)),
+        ("ITL", spread(stage.itl_ms)),
+        ("latency", spread(stage.latency_ms)),
+    ];
+    table(frame, middle, " Times ", times);
+    let client = picture.snapshot.client;
+    let health = [
+        ("failed", grouped(stage.failed)),
+        ("client CPU %", number(client.cpu_percent, 0)),
+        ("loop lag ms", number(client.loop_lag_ms, 2)),
+    ];
+    table(frame, right, " Errors and client ", health);
+}
+
+fn table<const ROWS: usize>(frame: &mut Frame<'_>, area: Rect, title: &str, rows: [(&str, String); ROWS]) {
+    let lines: Vec<Line<'_>> =
+        rows.into_iter().map(|(name, value)| Line::from(format!("{name:<13}{value}"))).collect();
+    frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(title.to_string())), area);
+}
+
+fn draw_charts(frame: &mut Frame<'_>, area: Rect, series: &[Point]) {
+    let [left, right] = Layout::horizontal([Constraint::Fill(1); 2]).areas(area);
+    let shown = &series[series.len().saturating_sub(CHART_S)..];
+    let points = |of: &dyn Fn(&Point) -> Option<f64>| -> Vec<(f64, f64)> {
+        shown.iter().filter_map(|point| Some((point.at_s as f64, of(point)?))).collect()
+    };
+    let tokens = points(&|point| Some(point.output_tokens));
+    chart(frame, left, " Output tok/s ", &[("tok/s", Color::Green, &tokens)]);
+    let (p50, p99) = (points(&|p| Some(p.ttft_ms?[0])), points(&|p| Some(p.ttft_ms?[1])));
+    chart(frame, right, " TTFT ms ", &[("p99", Color::Red, &p99), ("p50", Color::Cyan, &p50)]);
+}
+
+/// A line of a chart: its name, its colour and its points.
+type Curve<'a> = (&'a str, Color, &'a [(f64, f64)]);
+
+fn chart(frame: &mut Frame<'_>, area: Rect, title: &str, lines: &[Curve<'_>]) {
+    let all = || lines.iter().flat_map(|(_, _, points)| points.iter());
+    let from = all().map(|point| point.0).fold(f64::INFINITY, f64::min).min(1e12);
+    let until = all().map(|point| point.0).fold(1.0, f64::max).max(from + 1.0);
+    let most = all().map(|point| point.1).fold(0.0, f64::max).max(1e-9) * 1.1;
+    let datasets = lines.iter().map(|(name, colour, points)| {
+        Dataset::default()
+            .name((*name).to_string())
+            .marker(Marker::Braille)
+            .graph_type(GraphType::Line)
+            .style(Style::new().fg(*colour))
+            .data(points)
+    });
+    let from = if from.is_finite() { from } else { 0.0 };
+    let label = |value: f64| Span::raw(decimal(value, usize::from(most < 10.0)));
+    let x = Axis::default().bounds([from, until]).labels([format!("{from} s"), format!("{until} s")]);
+    let y = Axis::default().bounds([0.0, most]).labels([label(0.0), label(most)]);
+    let chart = Chart::new(datasets.collect()).block(Block::bordered().title(title.to_string()));
+    frame.render_widget(chart.x_axis(x).y_axis(y), area);
+}
+
+fn draw_below(frame: &mut Frame<'_>, area: Rect, picture: &Picture) {
+    let [left, right] = Layout::horizontal([Constraint::Fill(1); 2]).areas(area);
+    let finished = picture
+        .finished
+        .iter()
+        .rev()
+        .map(|stage| Line::from(format!("{}  {}", stage.name, super::super::progress::figures(stage))));
+    let block = Block::bordered().title(" Finished ");
+    frame.render_widget(Paragraph::new(finished.collect::<Vec<_>>()).block(block), left);
+    let errors = picture.snapshot.stage.iter().flat_map(|stage| &stage.errors);
+    let errors = errors.map(|(kind, count)| Line::from(format!("{count} × {kind}")));
+    let warnings = picture.warnings.iter().rev().map(|text| Line::from(text.as_str()));
+    let block = Block::bordered().title(" Failures and warnings ");
+    frame.render_widget(Paragraph::new(errors.chain(warnings).collect::<Vec<_>>()).block(block), right);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Snapshot, StageProgress};
+    use super::*;
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+
+    fn drawn(picture: &Picture, width: u16, height: u16) -> String {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| draw(frame, picture)).unwrap();
+        terminal.backend().to_string()
+    }
+
+    fn picture() -> Picture {
+        let spread =
+            |p50: f64| Some(Spread { count: 9, mean: p50, p50, p90: 2.0 * p50, p99: 3.0 * p50, max: 99.0 });
+        let stage = StageProgress {
+            name: "parallel_8_number_60".into(),
+            index: 1,
+            number: 60,
+            phase: Phase::Measuring,
+            elapsed_s: 65.0,
+            done_ratio: 0.75,
+            eta_s: Some(21.7),
+            settled: 45,
+            failed: 2,
+            errors: std::collections::BTreeMap::from([("http_status", 2)]),
+            in_flight: 8,
+            output_tps: Some(1234.5),
+            ttft_ms: spread(21.0),
+            ..StageProgress::default()
+        };
+        let point = |at_s| Point {
+            at_s,
+            succeeded: 1,
+            failed: 0,
+            output_tokens: at_s as f64 * 10.0,
+            in_flight: Some(8),
+            ttft_ms: Some([20.0, 60.0]),
+            itl_ms: None,
+            loop_lag_ms: None,
+        };
+        Picture {
+            snapshot: Snapshot { stages: Some(5), stage: Some(stage.clone()), ..Snapshot::default() },
+            series: (0..40).map(point).collect(),
+            finished: vec![StageProgress { name: "parallel_1_number_10".into(), ..stage }],
+            warnings: vec!["the output \"x\" failed".into()],
+        }
+    }
+
+    #[test]
+    fn a_drawing_has_the_figures_the_charts_and_what_went_wrong() {
+        let text = drawn(&picture(), 110, 30);
+        for told in [
+            "parallel_8_number_60 (2/5)  measuring",
+            "45/60  1:05  ETA 22 s",
+            "in flight    8",
+            "output tok/s 1234.5",
+            "TTFT                21       42       63",
+            "failed       2",
+            "Output tok/s",
+            "parallel_1_number_10  1234 tok/s",
+            "2 × http_status",
+            "q: leave this view",
+        ] {
+            assert!(text.contains(told), "{told}\n{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_known_and_hardly_any_room_are_no_reason_to_fail() {
+        for (width, height) in [(1, 1), (10, 3), (40, 12), (300, 100)] {
+            drawn(&Picture::default(), width, height);
+            drawn(&picture(), width, height);
+        }
+    }
+}
