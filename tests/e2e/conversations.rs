@@ -97,7 +97,7 @@ fn an_open_loop_begins_whole_conversations_and_a_servers_cache_is_its_own_word()
     assert_eq!((&summary["Conversations"], &summary["Unfinished Conversations"]), (&2.0.into(), &().into()));
     assert!(summary["KV Cache Hit Rate (%)"].as_f64() > Some(0.0), "{summary}");
     assert_eq!(summary.get("KV Cache Hit Rate, estimated (%)"), None);
-    assert!(summary["Time to Final Answer (s)"].as_f64() < summary["Conversation Latency (s)"].as_f64());
+    assert!(summary["Time to Final Answer (s)"].as_f64() <= summary["Conversation Latency (s)"].as_f64());
 }
 
 #[test]

@@ -30,9 +30,14 @@ fn kept(folder: &Path) -> Vec<KeptReply> {
     frames::read(folder).unwrap().map(Result::unwrap).collect()
 }
 
-/// The records under the name of the API that made them first.
+/// The records under the name of the API that made them first, without what components do not tell of:
+/// frames without output.
 fn as_made_by(api: &str, mut records: Vec<RequestRecord>) -> Vec<RequestRecord> {
-    records.iter_mut().for_each(|record| record.key.api = Arc::from(api));
+    for record in &mut records {
+        record.key.api = Arc::from(api);
+        record.bare_choices.clear();
+        record.bare_events.clear();
+    }
     records
 }
 
@@ -60,7 +65,11 @@ fn a_plugin_makes_of_kept_replies_the_records_that_the_built_in_api_made() {
     assert!(said(&output).contains(&format!("{answered} replies were parsed again")), "{}", said(&output));
     let reparsed = again(&run);
     assert!(reparsed.iter().all(|record| *record.key.api == *"openai-chat"));
-    assert_eq!(as_made_by("openai", reparsed), made);
+    let reparsed = as_made_by("openai", reparsed);
+    assert_eq!(reparsed.len(), made.len());
+    for (again, made) in reparsed.iter().zip(&as_made_by("openai", made)) {
+        assert_eq!(again, made);
+    }
     let new = run.folder.path().join("outputs/run-reparsed");
     for stage in ["parallel_1_number_12", "parallel_3_number_18"] {
         for file in ["summary.json", "percentiles.json"] {

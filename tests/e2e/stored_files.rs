@@ -35,7 +35,7 @@ fn the_files_have_the_documented_columns_and_every_format_the_same_records() {
     // The columns of two kinds of files, in two stages; and as many records in each of three formats.
     assert_eq!(
         checked("check_files.py", &run),
-        "2 stages: 150 columns as documented, 228 records the same\n"
+        "2 stages: 154 columns as documented, 228 records the same\n"
     );
     assert_eq!(checked("check_timeline.py", &run), "2 timelines agree with their records\n");
     // Thirteen figures of two stages, by four programs.

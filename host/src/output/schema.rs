@@ -10,6 +10,12 @@ pub const RECORDS_FILE: &str = "requests.parquet";
 /// The file that they are kept in while the stage runs.
 pub const JOURNAL_FILE: &str = "requests.journal";
 
+/// Whether the records of the stage in `folder` are complete. Where they are not, whoever failed to write
+/// them has said so.
+pub fn has_records(folder: &std::path::Path) -> bool {
+    folder.join(RECORDS_FILE).exists()
+}
+
 /// Metadata key: the [`RunHeader`](crate::record::RunHeader) as JSON.
 pub const RUN_KEY: &str = "tickrate.run";
 /// Metadata key: the [`StageHeader`](crate::record::StageHeader) as JSON.

@@ -215,8 +215,15 @@ class Arguments(Settings):
     """Address of a swanlab of your own"""
     save_text: bool | None = None
     """Keep prompts and outputs in the records"""
+    save_frames: bool | None = None
+    """Keep the replies beside the records, in frames.parquet, so that "tickrate reparse" can parse them
+    again"""
     compat: Literal["evalscope"] | None = None
     """Show and write the figures by the definitions of another tool as well: evalscope"""
+    format: Literal["csv", "jsonl", "sqlite"] | Sequence[Literal["csv", "jsonl", "sqlite"]] | None = None
+    """Write the records in these formats too, beside Parquet: csv, jsonl, sqlite"""
+    timeline_interval: float | None = None
+    """Length of the intervals of timeline.parquet, in seconds [default: 1]"""
     log_every_n_query: int | None = None
     """Log the progress every so many requests; 0 for never [default: 100]"""
     multi_turn_args: Json | None = None
@@ -239,3 +246,21 @@ class Arguments(Settings):
     step_summary: Text | None = None
     """Add a page in Markdown to this file [default: the one that GITHUB_STEP_SUMMARY names, if it is
     set]"""
+    live: bool | None = None
+    """Show the run on the whole terminal: charts over time, requests in flight, errors, the client. q
+    leaves the view, and the run goes on"""
+    dashboard: bool | Text | None = None
+    """Serve the run on a web page of this machine: at a port, or at ADDRESS:PORT for others to see; 0 for
+    any port that is free. Metrics for Prometheus are under /metrics"""
+    prometheus: bool | Text | None = None
+    """Serve the run's metrics for Prometheus under /metrics, likewise"""
+    server_metrics: Text | None = None
+    """Ask the server's own metrics for Prometheus at this URL during the run, for server_metrics.parquet"""
+    server_metrics_interval: float | None = None
+    """How often they are asked for, in seconds [default: 1]"""
+    server_metrics_headers: Text | Sequence[Text] | Mapping[str, Any] | None = None
+    """Headers for these requests"""
+    progress_file: Text | None = None
+    """Write the progress to this file, as JSON lines for programs"""
+    progress_interval: float | None = None
+    """How often a line is written to --progress-file, in seconds [default: 1]"""

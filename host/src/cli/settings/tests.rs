@@ -19,6 +19,7 @@ fn sample(flag: &Flag) -> Value {
         (Type::Number, _) => json!(0.25),
         (Type::Json, _) => json!({"a": [1, {"b": "c d"}]}),
         (Type::Text, "METRIC:MS") => json!("ttft:200"),
+        (Type::Text, "PORT") => json!("8123"),
         (Type::Text, "GRANT") => json!("env=NAME"),
         (Type::Text, _) => json!("some-text"),
     };

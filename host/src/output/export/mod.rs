@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use self::value::{Columns, Value};
+use super::schema::has_records;
 use super::{Output, OutputError, stored};
 use crate::record::Event;
 
@@ -64,7 +65,7 @@ impl Output for Export {
 
     fn on_event(&mut self, event: &Event) -> Result<(), OutputError> {
         match event {
-            Event::StageFinished(stage, _) => write(&stage.folder, &self.0),
+            Event::StageFinished(stage, _) if has_records(&stage.folder) => write(&stage.folder, &self.0),
             _ => Ok(()),
         }
     }

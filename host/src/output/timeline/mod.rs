@@ -12,7 +12,7 @@ pub use columns::TIMELINE_COLUMNS;
 
 use self::columns::cells;
 use self::intervals::{Intervals, Span};
-use super::schema::STAGE_KEY;
+use super::schema::{STAGE_KEY, has_records};
 use super::table_file::TableFile;
 use super::{Output, OutputError, stored};
 use crate::record::Event;
@@ -38,7 +38,7 @@ impl Output for Timeline {
 
     fn on_event(&mut self, event: &Event) -> Result<(), OutputError> {
         match event {
-            Event::StageFinished(stage, _) => write(&stage.folder),
+            Event::StageFinished(stage, _) if has_records(&stage.folder) => write(&stage.folder),
             _ => Ok(()),
         }
     }
