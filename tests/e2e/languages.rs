@@ -72,7 +72,7 @@ fn built(name: &str) -> PathBuf {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _lock = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let mut hasher = DefaultHasher::new();
-    for source in [example(name), root().join("wit"), root().join("host/src/plugin/build")] {
+    for source in [example(name), example("sdk"), root().join("wit"), root().join("host/src/plugin/build")] {
         for file in files(&source).iter().filter(|file| !file.to_string_lossy().contains("__pycache__")) {
             std::fs::read(file).unwrap().hash(&mut hasher);
         }
@@ -159,6 +159,24 @@ fn the_examples_in_javascript_do_what_those_in_rust_do() {
 }
 
 #[test]
+fn the_examples_in_c_do_what_those_in_rust_do() {
+    as_in_rust("c");
+}
+
+#[test]
+fn what_is_written_in_c_can_be_built_with_zig_as_well() {
+    let (python, _) = tools();
+    let out = tempfile::tempdir().unwrap();
+    let build =
+        tickrate(&example("c-api"), "plugin build --out").arg(out.path()).env("PATH", python).output();
+    succeeded(&build.unwrap());
+    let recorded = example("rust-api").join("replies.jsonl");
+    let replies = ["--replies", recorded.to_str().unwrap()];
+    let report = checked(&out.path().join("c-api.wasm"), &replies);
+    assert_eq!(report["replies"], checked(&guest("rust-api"), &replies)["replies"]);
+}
+
+#[test]
 fn the_examples_have_the_module_that_stands_in_sdk() {
     for (language, module) in [("python", "tickrate.py"), ("javascript", "tickrate.js")] {
         let read = |folder: String| std::fs::read_to_string(example(&folder).join(module)).unwrap();
@@ -204,10 +222,43 @@ fn a_new_project_in_rust_builds_outside_of_the_repository_and_passes() {
 }
 
 #[test]
+fn new_projects_in_c_pass_their_own_tests_and_the_checks() {
+    for (kind, tests) in [("api", "test_dialect"), ("dataset", "test_questions")] {
+        let folder = tempfile::tempdir().unwrap();
+        succeeded(&plugin(folder.path(), &["new", "--lang", "c", "--kind", kind, "my-own"]));
+        let project = folder.path().join("my-own");
+        let readme = std::fs::read_to_string(project.join("README.md")).unwrap();
+        let compile = readme.lines().find(|line| line.starts_with("cc ")).unwrap();
+        let ran = Command::new("sh").args(["-c", compile]).current_dir(&project).output().unwrap();
+        assert_eq!(succeeded(&ran), "all tests passed\n", "{tests}");
+        succeeded(&plugin(&project, &["build", "--out", "."]));
+        assert_eq!(checked(&project.join("my-own.wasm"), &[])["plugin"], "my-own");
+    }
+}
+
+#[test]
+fn a_module_in_c_that_needs_more_than_tickrate_offers_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    succeeded(&plugin(folder.path(), &["new", "--lang", "c", "--kind", "dataset", "my-own"]));
+    let source = folder.path().join("my-own/plugin.c");
+    let text = std::fs::read_to_string(&source).unwrap();
+    let prints = text.replace("  (void)error;\n", "  (void)error;\n  puts(\"next\");\n");
+    std::fs::write(&source, format!("#include <stdio.h>\n{prints}")).unwrap();
+    let output = plugin(&folder.path().join("my-own"), &["build", "--out", "."]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+    assert!(said.contains("my-own") && said.contains("wasi_snapshot_preview1"), "{said}");
+}
+
+#[test]
 fn a_tool_that_is_missing_is_named_with_the_way_to_get_it() {
     for (name, told) in [
         ("python-api", "error: \"componentize-py\" is not installed; get it with: python3 -m venv .venv && "),
         ("javascript-api", "error: \"node\" is not installed; get it with: apt-get install nodejs npm"),
+        (
+            "c-api",
+            "error: \"clang for WebAssembly\" is not installed; get it with: apt-get install clang lld ",
+        ),
     ] {
         let out = tempfile::tempdir().unwrap();
         let output = tickrate(&example(name), "plugin build --out")

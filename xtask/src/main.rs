@@ -103,6 +103,7 @@ fn wheel() -> Result<(), String> {
 }
 
 fn test() -> Result<(), String> {
+    setup::c_compiler()?;
     guests()?;
     wheel()?;
     setup::browser()?;

@@ -59,6 +59,22 @@ pub fn browser() -> Result<(), String> {
     install(&["chromium-headless-shell", "fonts-dejavu-core"])
 }
 
+/// Debian's packages that build plugins in C.
+const DEBIAN_C: [&str; 4] = ["clang", "lld", "wasi-libc", "libclang-rt-dev-wasm32"];
+
+/// Makes sure that the tests of plugins in C have clang where Debian has it. Elsewhere they take what is
+/// there, and zig from PyPI, which the tests install, if there is nothing.
+pub fn c_compiler() -> Result<(), String> {
+    if !on_path("apt-get") || DEBIAN_C.iter().all(|package| installed(package)) {
+        return Ok(());
+    }
+    eprintln!(
+        "set-up: plugins in C are part of the tests; installing Debian's packages {}",
+        DEBIAN_C.join(" ")
+    );
+    install(&DEBIAN_C)
+}
+
 fn install_debian() -> Result<(), String> {
     let packages = DEBIAN.join(" ");
     eprintln!("set-up: rustup's target wasm32-wasip2 cannot be had; installing Debian's packages {packages}");

@@ -1,6 +1,7 @@
 //! Builds plugins: crates and projects in, components out.
 
 mod component;
+mod native;
 mod project;
 mod scripted;
 mod search;
@@ -61,7 +62,8 @@ pub enum BuildError {
     UnknownToolchain(String),
     /// A `plugin.json` does not say what it should.
     #[error(
-        "cannot read \"{path}\": {reason}; give it \"name\", \"language\" (python or javascript) and \"world\" (api-plugin, dataset-plugin or plugin)"
+        "cannot read \"{path}\": {reason}; give it \"name\", \"language\" (python, javascript or c) and \"world\" \
+         (api-plugin, dataset-plugin or plugin)"
     )]
     Manifest {
         /// The file.

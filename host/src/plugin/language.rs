@@ -13,11 +13,13 @@ pub enum Language {
     /// A module for componentize-js.
     #[serde(alias = "typescript")]
     JavaScript,
+    /// Sources for clang or zig.
+    C,
 }
 
 impl Language {
     /// All of them, as they are listed.
-    pub const ALL: [Language; 3] = [Language::Rust, Language::Python, Language::JavaScript];
+    pub const ALL: [Language; 4] = [Language::Rust, Language::Python, Language::JavaScript, Language::C];
 
     /// Its name in `plugin.json` and after `--lang`.
     pub fn name(self) -> &'static str {
@@ -25,6 +27,7 @@ impl Language {
             Language::Rust => "rust",
             Language::Python => "python",
             Language::JavaScript => "javascript",
+            Language::C => "c",
         }
     }
 }

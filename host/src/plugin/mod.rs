@@ -22,6 +22,7 @@ pub mod replies;
 mod runtime;
 mod sandbox;
 pub mod scaffold;
+mod sdk;
 mod v0_1;
 mod wasi;
 mod wit;

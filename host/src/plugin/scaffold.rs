@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::language::Language;
+use super::sdk::{self, Template};
 use super::{Role, wit};
 
 /// A project to begin.
@@ -40,9 +41,6 @@ pub enum ScaffoldError {
     },
 }
 
-/// A file of a project: its path below the folder, and its text.
-type Template = (&'static str, &'static str);
-
 macro_rules! example {
     ($folder:literal: $($file:literal),+ $(,)?) => {
         &[$(($file, include_str!(concat!("../../../examples/", $folder, "/", $file)))),+]
@@ -73,6 +71,14 @@ fn example(language: Language, kind: Role) -> (&'static str, &'static [Template]
         (Language::JavaScript, Role::Dataset) => (
             "javascript-dataset",
             example!("javascript-dataset": "plugin.js", "questions.js", "tickrate.js", "questions.test.js", "package.json", "plugin.json", "README.md"),
+        ),
+        (Language::C, Role::Api) => (
+            "c-api",
+            example!("c-api": "plugin.c", "dialect.c", "dialect.h", "test_dialect.c", "plugin.json", "replies.jsonl", "README.md"),
+        ),
+        (Language::C, Role::Dataset) => (
+            "c-dataset",
+            example!("c-dataset": "plugin.c", "questions.c", "questions.h", "test_questions.c", "plugin.json", "README.md"),
         ),
     }
 }
@@ -124,6 +130,11 @@ pub fn create(spec: &NewSpec) -> Result<Vec<PathBuf>, ScaffoldError> {
             put(&spec.dir.join(name), text)?;
         }
     }
+    if spec.language == Language::C {
+        for (name, text) in sdk::c(spec.kind) {
+            put(&spec.dir.join(sdk::FOLDER).join(name), text)?;
+        }
+    }
     let contract = spec.dir.join("wit");
     wit::write(&contract).map_err(|error| failed(&contract, &error))?;
     Ok(made)
@@ -160,7 +171,7 @@ mod tests {
 
     #[test]
     fn every_project_is_complete_and_goes_by_its_own_name() {
-        for language in [Language::Rust, Language::Python, Language::JavaScript] {
+        for language in Language::ALL {
             for kind in [Role::Api, Role::Dataset] {
                 let files = made(language, kind);
                 let has = |name: &str| files.iter().any(|file| file == name);

@@ -10,6 +10,15 @@ pub(super) const FILES: [(&str, &str); 3] = [
     ("types.wit", include_str!("../../../wit/types.wit")),
 ];
 
+/// The contract as one text.
+pub(super) fn whole() -> String {
+    // One file names the package, and only the first lines of a text may.
+    let names_the_package = |text: &str| text.contains("\npackage ");
+    let first = FILES.iter().filter(|(_, text)| names_the_package(text));
+    let others = FILES.iter().filter(|(_, text)| !names_the_package(text));
+    first.chain(others).map(|(_, text)| *text).collect::<Vec<&str>>().join("\n")
+}
+
 /// Writes the contract into `folder`, which is made if there is none.
 ///
 /// # Errors

@@ -78,6 +78,8 @@ pub enum LanguageArg {
     Python,
     /// JavaScript, built with componentize-js.
     Javascript,
+    /// C, built with clang or zig.
+    C,
 }
 
 impl From<LanguageArg> for Language {
@@ -86,6 +88,7 @@ impl From<LanguageArg> for Language {
             LanguageArg::Rust => Language::Rust,
             LanguageArg::Python => Language::Python,
             LanguageArg::Javascript => Language::JavaScript,
+            LanguageArg::C => Language::C,
         }
     }
 }

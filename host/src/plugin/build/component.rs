@@ -1,7 +1,10 @@
 //! From a core module to a component of the contract.
 
 use serde::Deserialize;
-use wit_component::ComponentEncoder;
+use wit_component::metadata::Bindgen;
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+
+use crate::plugin::wit;
 
 /// What a component exports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -36,6 +39,18 @@ pub(super) fn encode(module: &[u8]) -> Result<Vec<u8>, String> {
     encoded.map_err(|error| format!("{error:#}"))
 }
 
+/// The component of a core module that exports the functions of `world` by the names and in the way
+/// of the canonical ABI, and says nothing of it: what a compiler makes of C, C++ or Zig.
+pub(super) fn encode_as(world: World, mut module: Vec<u8>) -> Result<Vec<u8>, String> {
+    let mut contract = Bindgen::default().resolve;
+    let embedded = contract
+        .push_source("wit", &wit::whole())
+        .and_then(|package| contract.select_world(&[package], Some(world.name())))
+        .and_then(|world| embed_component_metadata(&mut module, &contract, world, StringEncoding::UTF8));
+    embedded.map_err(|error| format!("{error:#}"))?;
+    encode(&module)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,5 +64,17 @@ mod tests {
         let component = encode(EMPTY).unwrap();
         assert!(!is_module(&component), "an empty module is an empty component");
         assert!(encode(b"hello").is_err());
+    }
+
+    #[test]
+    fn a_module_that_lacks_an_export_of_its_world_is_told_which() {
+        for (world, lacking) in [
+            (World::ApiPlugin, "tickrate:plugin/"),
+            (World::DatasetPlugin, "tickrate:plugin/"),
+            (World::Plugin, "tickrate:plugin/"),
+        ] {
+            let told = encode_as(world, EMPTY.to_vec()).unwrap_err();
+            assert!(told.contains(lacking), "{told}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 
 use super::component::World;
-use super::{BuildError, file, program, scripted};
+use super::{BuildError, file, native, program, scripted};
 use crate::plugin::language::Language;
 use crate::plugin::wit;
 
@@ -29,6 +29,8 @@ pub(super) struct Project {
 /// A project that is being built.
 #[derive(Clone, Copy)]
 pub(super) struct Job<'a> {
+    /// The project's name.
+    pub(super) name: &'a str,
     /// Its folder, as an absolute path.
     pub(super) folder: &'a Path,
     pub(super) world: World,
@@ -44,6 +46,20 @@ impl Job<'_> {
     pub(super) fn entry(&self, usual: &str) -> PathBuf {
         self.entry.map_or_else(|| usual.into(), Path::to_path_buf)
     }
+}
+
+/// The files in `folder` with this ending, sorted, and those left out whose names begin with `test_`: they
+/// are a project's own tests.
+pub(super) fn sources(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, BuildError> {
+    let entries = std::fs::read_dir(folder).map_err(|error| file(folder, &error))?;
+    let is_test =
+        |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("test_"));
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|it| it == ending) && !is_test(path))
+        .collect();
+    files.sort();
+    Ok(files)
 }
 
 /// The project in `folder`; `None` if it has no `plugin.json`.
@@ -76,6 +92,7 @@ pub(super) fn build(project: &Project, folder: &Path) -> Result<Vec<u8>, BuildEr
         wit::write(&contract).map_err(|error| file(&contract, &error))?;
     }
     let job = Job {
+        name: &project.name,
         folder: &folder,
         world: project.world,
         contract: &contract,
@@ -86,6 +103,7 @@ pub(super) fn build(project: &Project, folder: &Path) -> Result<Vec<u8>, BuildEr
         Language::Rust => Err(BuildError::NoCrate(folder.display().to_string())),
         Language::Python => scripted::python(&job),
         Language::JavaScript => scripted::javascript(&job),
+        Language::C => native::c(&job),
     }
 }
 
@@ -128,5 +146,14 @@ mod tests {
         assert!(text.contains("cobol") && !text.contains('\n'), "{text}");
         let text = told(r#"{"name": "x", "language": "rust", "world": "plugin"}"#).unwrap_err();
         assert!(text.contains("is a crate"), "{text}");
+    }
+
+    #[test]
+    fn tests_are_no_sources() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["b.c", "a.c", "test_a.c", "a.h"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        assert_eq!(sources(dir.path(), "c").unwrap(), ["a.c", "b.c"].map(|name| dir.path().join(name)));
     }
 }

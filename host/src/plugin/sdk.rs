@@ -1,0 +1,31 @@
+//! What plugins in C share, as text: the files of `examples/sdk/c`, which go into new projects and to
+//! the compiler where a project does not bring its own.
+
+use super::Role;
+
+/// A file: its path below the folder that it belongs to, and its text.
+pub(super) type Template = (&'static str, &'static str);
+
+/// The folder of a project that has these files.
+pub(super) const FOLDER: &str = "tickrate";
+
+macro_rules! files {
+    ($folder:literal: $($file:literal),+ $(,)?) => {
+        [$(($file, include_str!(concat!("../../../examples/sdk/c/", $folder, $file)))),+]
+    };
+}
+
+const SHARED: [Template; 5] = files!("": "tickrate.h", "tickrate.c", "json.c", "files.c", "utf8.h");
+/// What `wit-bindgen c` makes of the contract's world for APIs.
+const API: [Template; 2] = files!("api/": "tickrate_plugin.h", "tickrate_plugin.c");
+/// And of the one for datasets.
+const DATASET: [Template; 2] = files!("dataset/": "tickrate_plugin.h", "tickrate_plugin.c");
+
+/// The module and the bindings for a plugin in C.
+pub(super) fn c(role: Role) -> impl Iterator<Item = Template> {
+    let bindings = match role {
+        Role::Api => API,
+        Role::Dataset => DATASET,
+    };
+    SHARED.into_iter().chain(bindings)
+}
