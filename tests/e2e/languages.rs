@@ -159,6 +159,11 @@ fn the_examples_in_javascript_do_what_those_in_rust_do() {
 }
 
 #[test]
+fn the_examples_in_typescript_do_what_those_in_rust_do() {
+    as_in_rust("typescript");
+}
+
+#[test]
 fn the_examples_in_c_do_what_those_in_rust_do() {
     as_in_rust("c");
 }
@@ -178,10 +183,16 @@ fn what_is_written_in_c_can_be_built_with_zig_as_well() {
 
 #[test]
 fn the_examples_have_the_module_that_stands_in_sdk() {
-    for (language, module) in [("python", "tickrate.py"), ("javascript", "tickrate.js")] {
+    for (language, sdk, module) in [
+        ("python", "python", "tickrate.py"),
+        ("javascript", "javascript", "tickrate.js"),
+        ("typescript", "javascript", "tickrate.js"),
+        ("typescript", "javascript", "tickrate.d.ts"),
+        ("typescript", "javascript", "host.d.ts"),
+    ] {
         let read = |folder: String| std::fs::read_to_string(example(&folder).join(module)).unwrap();
         for kind in ["api", "dataset"] {
-            assert_eq!(read(format!("{language}-{kind}")), read(format!("sdk/{language}")));
+            assert_eq!(read(format!("{language}-{kind}")), read(format!("sdk/{sdk}")));
         }
     }
 }
@@ -233,6 +244,30 @@ fn new_projects_in_c_pass_their_own_tests_and_the_checks() {
         assert_eq!(succeeded(&ran), "all tests passed\n", "{tests}");
         succeeded(&plugin(&project, &["build", "--out", "."]));
         assert_eq!(checked(&project.join("my-own.wasm"), &[])["plugin"], "my-own");
+    }
+}
+
+#[test]
+fn new_projects_in_typescript_pass_their_own_tests_and_their_types_count() {
+    let (_, node) = tools();
+    let path = std::env::var_os("PATH").unwrap();
+    let path =
+        std::env::join_paths(std::iter::once(node.join(".bin")).chain(std::env::split_paths(&path))).unwrap();
+    for kind in ["api", "dataset"] {
+        let folder = tempfile::tempdir().unwrap();
+        succeeded(&plugin(folder.path(), &["new", "--lang", "typescript", "--kind", kind, "my-own"]));
+        let project = folder.path().join("my-own");
+        let npm = Command::new("npm").arg("test").current_dir(&project).env("PATH", &path).output().unwrap();
+        assert!(succeeded(&npm).contains("# pass 3\n"));
+        let source = project.join("plugin.ts");
+        let text = std::fs::read_to_string(&source).unwrap();
+        let (right, wrong) =
+            if kind == "api" { ("'whole';", "'hole';") } else { ("turns ?? 1", "turns ?? '1'") };
+        std::fs::write(&source, text.replace(right, wrong)).unwrap();
+        let output = plugin(&project, &["build", "--out", "."]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("plugin.ts") && said.contains("is not assignable to type"), "{said}");
     }
 }
 

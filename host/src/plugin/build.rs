@@ -62,7 +62,7 @@ pub enum BuildError {
     UnknownToolchain(String),
     /// A `plugin.json` does not say what it should.
     #[error(
-        "cannot read \"{path}\": {reason}; give it \"name\", \"language\" (python, javascript or c) and \"world\" \
+        "cannot read \"{path}\": {reason}; give it \"name\", \"language\" (python, javascript, typescript or c) and \"world\" \
          (api-plugin, dataset-plugin or plugin)"
     )]
     Manifest {

@@ -11,15 +11,17 @@ pub enum Language {
     /// A module for componentize-py.
     Python,
     /// A module for componentize-js.
-    #[serde(alias = "typescript")]
     JavaScript,
+    /// A module that tsc makes JavaScript of.
+    TypeScript,
     /// Sources for clang or zig.
     C,
 }
 
 impl Language {
     /// All of them, as they are listed.
-    pub const ALL: [Language; 4] = [Language::Rust, Language::Python, Language::JavaScript, Language::C];
+    pub const ALL: [Language; 5] =
+        [Language::Rust, Language::Python, Language::JavaScript, Language::TypeScript, Language::C];
 
     /// Its name in `plugin.json` and after `--lang`.
     pub fn name(self) -> &'static str {
@@ -27,6 +29,7 @@ impl Language {
             Language::Rust => "rust",
             Language::Python => "python",
             Language::JavaScript => "javascript",
+            Language::TypeScript => "typescript",
             Language::C => "c",
         }
     }

@@ -72,6 +72,14 @@ fn example(language: Language, kind: Role) -> (&'static str, &'static [Template]
             "javascript-dataset",
             example!("javascript-dataset": "plugin.js", "questions.js", "tickrate.js", "questions.test.js", "package.json", "plugin.json", "README.md"),
         ),
+        (Language::TypeScript, Role::Api) => (
+            "typescript-api",
+            example!("typescript-api": "plugin.ts", "tickrate.js", "tickrate.d.ts", "host.d.ts", "plugin.test.js", "package.json", "tsconfig.json", "plugin.json", "replies.jsonl", "README.md"),
+        ),
+        (Language::TypeScript, Role::Dataset) => (
+            "typescript-dataset",
+            example!("typescript-dataset": "plugin.ts", "questions.ts", "tickrate.js", "tickrate.d.ts", "host.d.ts", "questions.test.js", "package.json", "tsconfig.json", "plugin.json", "README.md"),
+        ),
         (Language::C, Role::Api) => (
             "c-api",
             example!("c-api": "plugin.c", "dialect.c", "dialect.h", "test_dialect.c", "plugin.json", "replies.jsonl", "README.md"),

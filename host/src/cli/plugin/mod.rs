@@ -78,6 +78,8 @@ pub enum LanguageArg {
     Python,
     /// JavaScript, built with componentize-js.
     Javascript,
+    /// TypeScript, built with tsc and componentize-js.
+    Typescript,
     /// C, built with clang or zig.
     C,
 }
@@ -88,6 +90,7 @@ impl From<LanguageArg> for Language {
             LanguageArg::Rust => Language::Rust,
             LanguageArg::Python => Language::Python,
             LanguageArg::Javascript => Language::JavaScript,
+            LanguageArg::Typescript => Language::TypeScript,
             LanguageArg::C => Language::C,
         }
     }

@@ -22,7 +22,7 @@ pub(super) struct Project {
     pub(super) name: String,
     language: Language,
     world: World,
-    /// The module: `app.py` or `plugin.js` where nothing is said.
+    /// The module: `app.py`, `plugin.js` or `plugin.ts` where nothing is said.
     entry: Option<PathBuf>,
 }
 
@@ -103,13 +103,25 @@ pub(super) fn build(project: &Project, folder: &Path) -> Result<Vec<u8>, BuildEr
         Language::Rust => Err(BuildError::NoCrate(folder.display().to_string())),
         Language::Python => scripted::python(&job),
         Language::JavaScript => scripted::javascript(&job),
+        Language::TypeScript => scripted::typescript(&job),
         Language::C => native::c(&job),
     }
 }
 
-/// Runs a tool in the project's folder; what it has to say goes to the standard error stream.
+/// Runs a tool in the project's folder; its errors go to the standard error stream, its chatter nowhere.
 pub(super) fn run(mut command: Command, tool: &'static str, job: &Job<'_>) -> Result<(), BuildError> {
-    command.current_dir(job.folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
+    command.stdout(Stdio::null());
+    finish(command, tool, job)
+}
+
+/// The same for a tool that writes its errors to the standard output: they go where all others do.
+pub(super) fn run_aloud(mut command: Command, tool: &'static str, job: &Job<'_>) -> Result<(), BuildError> {
+    command.stdout(std::io::stderr());
+    finish(command, tool, job)
+}
+
+fn finish(mut command: Command, tool: &'static str, job: &Job<'_>) -> Result<(), BuildError> {
+    command.current_dir(job.folder).stdin(Stdio::null()).stderr(Stdio::inherit());
     let status = command.status().map_err(|error| program(&command, &error))?;
     if status.success() {
         return Ok(());

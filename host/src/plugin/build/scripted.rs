@@ -1,9 +1,9 @@
-//! Python and JavaScript: an interpreter goes into the component with the plugin.
+//! Python, JavaScript and TypeScript: an interpreter goes into the component with the plugin.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::project::{Job, run};
+use super::project::{Job, run, run_aloud, sources};
 use super::{BuildError, file, search};
 
 /// The script that calls componentize-js.
@@ -11,6 +11,9 @@ const COMPONENTIZE_JS: &str = include_str!("componentize.mjs");
 
 /// Where componentize-js is below a `node_modules`.
 const COMPONENTIZE_JS_MAIN: &str = "@bytecodealliance/componentize-js/src/componentize.js";
+
+/// Where the compiler of TypeScript is below a `node_modules`.
+const TSC: &str = "typescript/bin/tsc";
 
 /// The component of a module in Python.
 pub(super) fn python(job: &Job<'_>) -> Result<Vec<u8>, BuildError> {
@@ -32,6 +35,25 @@ pub(super) fn python(job: &Job<'_>) -> Result<Vec<u8>, BuildError> {
 /// The component of a module in JavaScript.
 pub(super) fn javascript(job: &Job<'_>) -> Result<Vec<u8>, BuildError> {
     componentize(job, &job.folder.join(job.entry("plugin.js")))
+}
+
+/// The component of a module in TypeScript, by way of JavaScript. Modules in JavaScript beside it are
+/// taken along.
+pub(super) fn typescript(job: &Job<'_>) -> Result<Vec<u8>, BuildError> {
+    let node = node(job)?;
+    let tsc = search::node_module(job.folder, TSC)
+        .ok_or_else(|| search::missing("typescript", "npm install --save-dev typescript@7.0.2"))?;
+    let out = job.temporary.join("js");
+    std::fs::create_dir_all(&out).map_err(|error| file(&out, &error))?;
+    for path in sources(job.folder, "js")? {
+        if let Some(name) = path.file_name() {
+            std::fs::copy(&path, out.join(name)).map_err(|error| file(&path, &error))?;
+        }
+    }
+    let mut command = Command::new(node);
+    command.arg(tsc).args(["--project", ".", "--noEmit", "false", "--outDir"]).arg(&out);
+    run_aloud(command, "tsc", job)?;
+    componentize(job, &out.join(job.entry("plugin.ts").with_extension("js")))
 }
 
 fn node(job: &Job<'_>) -> Result<PathBuf, BuildError> {
