@@ -72,7 +72,9 @@ fn built(name: &str) -> PathBuf {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _lock = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let mut hasher = DefaultHasher::new();
-    for source in [example(name), example("sdk"), root().join("wit"), root().join("host/src/plugin/build")] {
+    // C and C++ get what they share from the tool; the others have it in their folders.
+    let shared = example(if name.starts_with('c') { "sdk" } else { name });
+    for source in [example(name), shared, root().join("wit"), root().join("host/src/plugin/build")] {
         for file in files(&source).iter().filter(|file| !file.to_string_lossy().contains("__pycache__")) {
             std::fs::read(file).unwrap().hash(&mut hasher);
         }
@@ -169,12 +171,16 @@ fn the_examples_in_c_do_what_those_in_rust_do() {
 }
 
 #[test]
+fn the_examples_in_cpp_do_what_those_in_rust_do() {
+    as_in_rust("cpp");
+}
+
+#[test]
 fn what_is_written_in_c_can_be_built_with_zig_as_well() {
     let (python, _) = tools();
     let out = tempfile::tempdir().unwrap();
-    let build =
-        tickrate(&example("c-api"), "plugin build --out").arg(out.path()).env("PATH", python).output();
-    succeeded(&build.unwrap());
+    let mut build = tickrate(&example("c-api"), "plugin build --out");
+    succeeded(&build.arg(out.path()).env("PATH", python).output().unwrap());
     let recorded = example("rust-api").join("replies.jsonl");
     let replies = ["--replies", recorded.to_str().unwrap()];
     let report = checked(&out.path().join("c-api.wasm"), &replies);
@@ -233,15 +239,15 @@ fn a_new_project_in_rust_builds_outside_of_the_repository_and_passes() {
 }
 
 #[test]
-fn new_projects_in_c_pass_their_own_tests_and_the_checks() {
-    for (kind, tests) in [("api", "test_dialect"), ("dataset", "test_questions")] {
+fn new_projects_in_c_and_cpp_pass_their_own_tests_and_the_checks() {
+    for (language, kind) in [("c", "api"), ("c", "dataset"), ("cpp", "api"), ("cpp", "dataset")] {
         let folder = tempfile::tempdir().unwrap();
-        succeeded(&plugin(folder.path(), &["new", "--lang", "c", "--kind", kind, "my-own"]));
+        succeeded(&plugin(folder.path(), &["new", "--lang", language, "--kind", kind, "my-own"]));
         let project = folder.path().join("my-own");
         let readme = std::fs::read_to_string(project.join("README.md")).unwrap();
         let compile = readme.lines().find(|line| line.starts_with("cc ")).unwrap();
         let ran = Command::new("sh").args(["-c", compile]).current_dir(&project).output().unwrap();
-        assert_eq!(succeeded(&ran), "all tests passed\n", "{tests}");
+        assert_eq!(succeeded(&ran), "all tests passed\n", "{language} {kind}");
         succeeded(&plugin(&project, &["build", "--out", "."]));
         assert_eq!(checked(&project.join("my-own.wasm"), &[])["plugin"], "my-own");
     }

@@ -59,17 +59,18 @@ pub fn browser() -> Result<(), String> {
     install(&["chromium-headless-shell", "fonts-dejavu-core"])
 }
 
-/// Debian's packages that build plugins in C.
-const DEBIAN_C: [&str; 4] = ["clang", "lld", "wasi-libc", "libclang-rt-dev-wasm32"];
+/// Debian's packages that build plugins in C and C++.
+const DEBIAN_C: [&str; 6] =
+    ["clang", "lld", "wasi-libc", "libclang-rt-dev-wasm32", "libc++-dev-wasm32", "libc++abi-dev-wasm32"];
 
-/// Makes sure that the tests of plugins in C have clang where Debian has it. Elsewhere they take what is
-/// there, and zig from PyPI, which the tests install, if there is nothing.
+/// Makes sure that the tests of plugins in C and C++ have clang where Debian has it. Elsewhere a WASI SDK
+/// in `WASI_SDK_PATH` is what they take, and without it they fail.
 pub fn c_compiler() -> Result<(), String> {
     if !on_path("apt-get") || DEBIAN_C.iter().all(|package| installed(package)) {
         return Ok(());
     }
     eprintln!(
-        "set-up: plugins in C are part of the tests; installing Debian's packages {}",
+        "set-up: plugins in C and C++ are part of the tests; installing Debian's packages {}",
         DEBIAN_C.join(" ")
     );
     install(&DEBIAN_C)

@@ -62,7 +62,7 @@ pub enum BuildError {
     UnknownToolchain(String),
     /// A `plugin.json` does not say what it should.
     #[error(
-        "cannot read \"{path}\": {reason}; give it \"name\", \"language\" (python, javascript, typescript or c) and \"world\" \
+        "cannot read \"{path}\": {reason}; give it \"name\", \"language\" (python, javascript, typescript, c or cpp) and \"world\" \
          (api-plugin, dataset-plugin or plugin)"
     )]
     Manifest {
@@ -99,7 +99,9 @@ pub enum BuildError {
         reason: String,
     },
     /// The module does not fit the contract.
-    #[error("\"{name}\" cannot become a component: {reason}; export it with a macro of tickrate-guest")]
+    #[error(
+        "\"{name}\" cannot become a component: {reason}; see docs/plugins.md for what a component may need"
+    )]
     Componentize {
         /// The crate.
         name: String,

@@ -16,12 +16,20 @@ pub enum Language {
     TypeScript,
     /// Sources for clang or zig.
     C,
+    /// Sources in C++17 for clang.
+    Cpp,
 }
 
 impl Language {
     /// All of them, as they are listed.
-    pub const ALL: [Language; 5] =
-        [Language::Rust, Language::Python, Language::JavaScript, Language::TypeScript, Language::C];
+    pub const ALL: [Language; 6] = [
+        Language::Rust,
+        Language::Python,
+        Language::JavaScript,
+        Language::TypeScript,
+        Language::C,
+        Language::Cpp,
+    ];
 
     /// Its name in `plugin.json` and after `--lang`.
     pub fn name(self) -> &'static str {
@@ -31,6 +39,7 @@ impl Language {
             Language::JavaScript => "javascript",
             Language::TypeScript => "typescript",
             Language::C => "c",
+            Language::Cpp => "cpp",
         }
     }
 }

@@ -88,6 +88,14 @@ fn example(language: Language, kind: Role) -> (&'static str, &'static [Template]
             "c-dataset",
             example!("c-dataset": "plugin.c", "questions.c", "questions.h", "test_questions.c", "plugin.json", "README.md"),
         ),
+        (Language::Cpp, Role::Api) => (
+            "cpp-api",
+            example!("cpp-api": "plugin.cpp", "dialect.cpp", "dialect.hpp", "test_dialect.cpp", "plugin.json", "replies.jsonl", "README.md"),
+        ),
+        (Language::Cpp, Role::Dataset) => (
+            "cpp-dataset",
+            example!("cpp-dataset": "plugin.cpp", "questions.cpp", "questions.hpp", "test_questions.cpp", "plugin.json", "README.md"),
+        ),
     }
 }
 
@@ -138,7 +146,7 @@ pub fn create(spec: &NewSpec) -> Result<Vec<PathBuf>, ScaffoldError> {
             put(&spec.dir.join(name), text)?;
         }
     }
-    if spec.language == Language::C {
+    if matches!(spec.language, Language::C | Language::Cpp) {
         for (name, text) in sdk::c(spec.kind) {
             put(&spec.dir.join(sdk::FOLDER).join(name), text)?;
         }

@@ -1,4 +1,4 @@
-//! What plugins in C share, as text: the files of `examples/sdk/c`, which go into new projects and to
+//! What plugins in C and C++ share, as text: the files of `examples/sdk/c` and `cpp`, which go into new projects and to
 //! the compiler where a project does not bring its own.
 
 use super::Role;
@@ -11,21 +11,22 @@ pub(super) const FOLDER: &str = "tickrate";
 
 macro_rules! files {
     ($folder:literal: $($file:literal),+ $(,)?) => {
-        [$(($file, include_str!(concat!("../../../examples/sdk/c/", $folder, $file)))),+]
+        [$(($file, include_str!(concat!("../../../examples/sdk/", $folder, $file)))),+]
     };
 }
 
-const SHARED: [Template; 5] = files!("": "tickrate.h", "tickrate.c", "json.c", "files.c", "utf8.h");
+const SHARED: [Template; 5] = files!("c/": "tickrate.h", "tickrate.c", "json.c", "files.c", "utf8.h");
+const CPP: [Template; 1] = files!("cpp/": "tickrate.hpp");
 /// What `wit-bindgen c` makes of the contract's world for APIs.
-const API: [Template; 2] = files!("api/": "tickrate_plugin.h", "tickrate_plugin.c");
+const API: [Template; 2] = files!("c/api/": "tickrate_plugin.h", "tickrate_plugin.c");
 /// And of the one for datasets.
-const DATASET: [Template; 2] = files!("dataset/": "tickrate_plugin.h", "tickrate_plugin.c");
+const DATASET: [Template; 2] = files!("c/dataset/": "tickrate_plugin.h", "tickrate_plugin.c");
 
-/// The module and the bindings for a plugin in C.
+/// The module and the bindings for a plugin in C or C++.
 pub(super) fn c(role: Role) -> impl Iterator<Item = Template> {
     let bindings = match role {
         Role::Api => API,
         Role::Dataset => DATASET,
     };
-    SHARED.into_iter().chain(bindings)
+    SHARED.into_iter().chain(CPP).chain(bindings)
 }

@@ -82,6 +82,8 @@ pub enum LanguageArg {
     Typescript,
     /// C, built with clang or zig.
     C,
+    /// C++, built with clang.
+    Cpp,
 }
 
 impl From<LanguageArg> for Language {
@@ -92,6 +94,7 @@ impl From<LanguageArg> for Language {
             LanguageArg::Javascript => Language::JavaScript,
             LanguageArg::Typescript => Language::TypeScript,
             LanguageArg::C => Language::C,
+            LanguageArg::Cpp => Language::Cpp,
         }
     }
 }

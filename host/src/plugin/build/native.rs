@@ -1,4 +1,4 @@
-//! C: a compiler makes a core module, and the contract is put around it here.
+//! C and C++: a compiler makes a core module, and the contract is put around it here.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,37 +12,58 @@ use crate::plugin::{Role, sdk};
 const DEBIAN_HEADERS: &str = "/usr/include/wasm32-wasi";
 
 /// Flags for a library whose functions are called from outside.
-const LIBRARY: [&str; 3] = ["-O2", "-mexec-model=reactor", "-Wl,--strip-all,--gc-sections"];
+const LIBRARY: [&str; 2] = ["-mexec-model=reactor", "-Wl,--strip-all,--gc-sections"];
 
-/// A compiler of C for WebAssembly.
+/// What is to be compiled.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    C,
+    Cpp,
+}
+
+/// A compiler of C and C++ for WebAssembly.
 enum Compiler {
     /// clang of a WASI SDK, which knows where its headers are.
     WasiSdk(PathBuf),
     /// clang with the headers of Debian's packages.
     Debian(PathBuf),
-    /// `zig cc`.
+    /// `zig cc`, for C alone.
     Zig(PathBuf),
 }
 
 impl Compiler {
-    fn find(job: &Job<'_>) -> Result<Compiler, BuildError> {
+    fn find(job: &Job<'_>, wanted: Wanted) -> Result<Compiler, BuildError> {
         let sdk = std::env::var_os("WASI_SDK_PATH").map(|path| PathBuf::from(path).join("bin/clang"));
         if let Some(clang) = sdk.filter(|clang| clang.is_file()) {
             return Ok(Compiler::WasiSdk(clang));
         }
+        let (headers, missing) = match wanted {
+            Wanted::C => (
+                "stdlib.h",
+                search::missing(
+                    "clang for WebAssembly",
+                    "apt-get install clang lld wasi-libc libclang-rt-dev-wasm32, \
+                     or python3 -m venv .venv && .venv/bin/pip install ziglang==0.17.1",
+                ),
+            ),
+            Wanted::Cpp => (
+                "c++/v1",
+                search::missing(
+                    "clang++ for WebAssembly",
+                    "apt-get install clang lld wasi-libc libclang-rt-dev-wasm32 libc++-dev-wasm32 \
+                     libc++abi-dev-wasm32, or set WASI_SDK_PATH to a WASI SDK",
+                ),
+            ),
+        };
         if let Some(clang) = search::program(job.folder, "clang")
-            && Path::new(DEBIAN_HEADERS).join("stdlib.h").exists()
+            && Path::new(DEBIAN_HEADERS).join(headers).exists()
             && search::program(job.folder, "wasm-ld").is_some()
         {
             return Ok(Compiler::Debian(clang));
         }
-        find_zig(job).map(Compiler::Zig).ok_or_else(|| {
-            search::missing(
-                "clang for WebAssembly",
-                "apt-get install clang lld wasi-libc libclang-rt-dev-wasm32, \
-                 or python3 -m venv .venv && .venv/bin/pip install ziglang==0.17.1",
-            )
-        })
+        // The C++ library of zig writes to a stream before it gives up, which needs WASI.
+        let zig = if wanted == Wanted::C { find_zig(job) } else { None };
+        zig.map(Compiler::Zig).ok_or(missing)
     }
 
     fn name(&self) -> &'static str {
@@ -52,8 +73,10 @@ impl Compiler {
         }
     }
 
-    fn command(&self, job: &Job<'_>) -> Command {
-        match self {
+    /// A command that compiles sources of `wanted`, and links as its programs are linked.
+    fn command(&self, job: &Job<'_>, wanted: Wanted) -> Command {
+        let cpp = wanted == Wanted::Cpp;
+        let mut command = match self {
             Compiler::WasiSdk(clang) => {
                 let mut command = Command::new(clang);
                 command.arg("--target=wasm32-wasip1");
@@ -61,7 +84,11 @@ impl Compiler {
             }
             Compiler::Debian(clang) => {
                 let mut command = Command::new(clang);
-                command.args(["--target=wasm32-wasi", "--sysroot=/", "-isystem", DEBIAN_HEADERS]);
+                command.args(["--target=wasm32-wasi", "--sysroot=/"]);
+                if cpp {
+                    command.arg("-isystem").arg(Path::new(DEBIAN_HEADERS).join("c++/v1"));
+                }
+                command.args(["-isystem", DEBIAN_HEADERS]);
                 command
             }
             Compiler::Zig(zig) => {
@@ -71,18 +98,45 @@ impl Compiler {
                 command.env("ZIG_LOCAL_CACHE_DIR", job.temporary.join("zig"));
                 command
             }
+        };
+        command.arg("-O2");
+        if cpp {
+            command.args(["--driver-mode=g++", "-std=c++17", "-fno-exceptions", "-fno-rtti"]);
         }
+        command
     }
 }
 
 /// The component of the sources in C of a project.
 pub(super) fn c(job: &Job<'_>) -> Result<Vec<u8>, BuildError> {
-    let compiler = Compiler::find(job)?;
+    let compiler = Compiler::find(job, Wanted::C)?;
     let sdk = sdk_of(job)?;
+    let mut command = compiler.command(job, Wanted::C);
+    command.arg("-I").arg(&sdk).args(sources(job.folder, "c")?).args(sources(&sdk, "c")?);
+    linked(&compiler, command, job)
+}
+
+/// The component of the sources in C++ of a project, and of those in C that it shares with others.
+pub(super) fn cpp(job: &Job<'_>) -> Result<Vec<u8>, BuildError> {
+    let compiler = Compiler::find(job, Wanted::Cpp)?;
+    let sdk = sdk_of(job)?;
+    let mut objects = Vec::new();
+    for source in sources(job.folder, "c")?.into_iter().chain(sources(&sdk, "c")?) {
+        let object = job.temporary.join(format!("{}.o", objects.len()));
+        let mut command = compiler.command(job, Wanted::C);
+        command.arg("-I").arg(&sdk).arg("-c").arg(source).arg("-o").arg(&object);
+        run(command, compiler.name(), job)?;
+        objects.push(object);
+    }
+    let mut command = compiler.command(job, Wanted::Cpp);
+    command.arg("-I").arg(&sdk).args(sources(job.folder, "cpp")?).args(objects);
+    linked(&compiler, command, job)
+}
+
+/// Links what `command` compiles into a module, and makes a component of it.
+fn linked(compiler: &Compiler, mut command: Command, job: &Job<'_>) -> Result<Vec<u8>, BuildError> {
     let out = job.temporary.join("plugin.wasm");
-    let mut command = compiler.command(job);
-    command.args(LIBRARY).arg("-I").arg(&sdk).arg("-o").arg(&out).args(sources(job.folder, "c")?);
-    command.args(sources(&sdk, "c")?);
+    command.args(LIBRARY).arg("-o").arg(&out);
     run(command, compiler.name(), job)?;
     component_of(job, &out)
 }

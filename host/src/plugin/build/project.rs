@@ -105,6 +105,7 @@ pub(super) fn build(project: &Project, folder: &Path) -> Result<Vec<u8>, BuildEr
         Language::JavaScript => scripted::javascript(&job),
         Language::TypeScript => scripted::typescript(&job),
         Language::C => native::c(&job),
+        Language::Cpp => native::cpp(&job),
     }
 }
 
