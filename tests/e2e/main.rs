@@ -11,6 +11,7 @@ mod docs;
 mod fetched;
 mod flags;
 mod folders;
+mod frozen;
 mod gates;
 mod grants;
 mod hubs;
