@@ -14,6 +14,7 @@ mod folders;
 mod frozen;
 mod gates;
 mod grants;
+mod hostile;
 mod hubs;
 mod interrupts;
 mod languages;
