@@ -21,6 +21,7 @@ mod languages;
 mod load;
 mod off_path;
 mod perf;
+mod plugin_docs;
 mod plugin_tool;
 mod plugins;
 mod python;
