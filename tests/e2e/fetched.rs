@@ -14,14 +14,14 @@ fn component() -> Vec<u8> {
 }
 
 /// SHA-256 as the tool of the system computes it.
-fn sha256(bytes: &[u8]) -> String {
+pub fn sha256(bytes: &[u8]) -> String {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes).unwrap();
     let output = Command::new("sha256sum").arg(file.path()).output().unwrap();
     String::from_utf8_lossy(&output.stdout)[..64].to_string()
 }
 
-fn bytes_reply(body: &[u8]) -> Vec<u8> {
+pub fn bytes_reply(body: &[u8]) -> Vec<u8> {
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
     [head.as_bytes(), body].concat()
 }
@@ -94,7 +94,7 @@ fn a_plugin_behind_a_url_is_fetched_once_and_only_if_it_is_what_it_is_pinned_to(
 }
 
 /// A registry that wants a token, with one component under the tag `v1`.
-fn registry(bytes: Vec<u8>, asked: Arc<Mutex<Vec<String>>>) -> (RawServer, String) {
+pub fn registry(bytes: Vec<u8>, asked: Arc<Mutex<Vec<String>>>) -> (RawServer, String) {
     let (layer, address) = (sha256(&bytes), Arc::new(Mutex::new(String::new())));
     let manifest = json!({
         "schemaVersion": 2,

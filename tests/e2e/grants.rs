@@ -24,7 +24,7 @@ fn echo() -> String {
 }
 
 /// Whether the guest is built for WASI; where its toolchain has none there is nothing to grant.
-fn has_wasi() -> bool {
+pub fn has_wasi() -> bool {
     let output = tickrate(Path::new("."), "plugin inspect").arg(guest("reach")).output().unwrap();
     String::from_utf8_lossy(&output.stdout).contains("wasi:sockets/tcp@")
 }

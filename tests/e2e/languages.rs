@@ -13,7 +13,7 @@ use crate::python::python;
 use crate::running::{files, guest, perf, root, sim, tickrate};
 
 /// Where the tools of the languages are: the folder of componentize-py, and a `node_modules`.
-fn tools() -> &'static (PathBuf, PathBuf) {
+pub fn tools() -> &'static (PathBuf, PathBuf) {
     static TOOLS: OnceLock<(PathBuf, PathBuf)> = OnceLock::new();
     TOOLS.get_or_init(|| {
         let interpreter = python(&["tests/languages/requirements.txt", "plugin-venv"]);

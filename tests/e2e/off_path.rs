@@ -47,7 +47,7 @@ fn a_plugin_that_computes_for_50_ms_a_reply_does_not_move_a_token() {
             "--api",
             api.to_str().unwrap(),
             "--api-args",
-            "{\"mode\":\"slow\",\"at\":\"parse\"}",
+            "{\"do\":\"computes_for_a_while\",\"at\":\"parse\"}",
             "--prompt",
             "x",
             "--parallel",

@@ -52,7 +52,7 @@ fn check_exits_with_what_came_of_it() {
     assert_eq!(good.status.code(), Some(0), "{}", out(&good));
     assert!(out(&good).ends_with("11 checks, all passed\n"), "{}", out(&good));
 
-    let bad = plugin(&["check", &path("misbehave"), "--api-args", r#"{"mode":"recursion","at":"parse"}"#]);
+    let bad = plugin(&["check", &path("misbehave"), "--api-args", r#"{"do":"deep_recursion","at":"parse"}"#]);
     assert_eq!(bad.status.code(), Some(1), "{}", out(&bad));
     assert!(out(&bad).contains("  FAIL  api parse of malformed replies"), "{}", out(&bad));
     assert!(out(&bad).contains("call stack exhausted"), "{}", out(&bad));

@@ -16,11 +16,29 @@ use crate::units::decimal;
 /// Cloned freely; clones print to the same places.
 #[derive(Debug, Clone, Default)]
 pub struct Console {
-    log: Arc<Mutex<Option<File>>>,
+    log: Arc<Mutex<Log>>,
     screen: Arc<OnceLock<SyncSender<Told>>>,
     /// Bytes of the file that is downloaded.
     downloaded: Arc<AtomicU64>,
 }
+
+/// Where the log is.
+#[derive(Debug)]
+enum Log {
+    /// Nowhere yet: the run has no folder, and what was said is kept for it.
+    Early(String),
+    /// In this file.
+    File(File),
+}
+
+impl Default for Log {
+    fn default() -> Log {
+        Log::Early(String::new())
+    }
+}
+
+/// Bytes that are kept for a log that is not there yet.
+const MOST_EARLY: usize = 1 << 20;
 
 /// How many texts may wait for a terminal that is slow, before those who print are held up.
 const QUEUE: usize = 1 << 16;
@@ -36,15 +54,20 @@ impl Console {
         Ok(())
     }
 
-    /// Begins to keep what is printed in the file at `path`.
+    /// Begins to keep what is printed in the file at `path`, with what was printed before.
     pub fn log_to(&self, path: &Path) -> Result<(), OutputError> {
-        let file = File::create(path).map_err(|error| {
+        let refuse = |error| {
             OutputError(format!(
                 "cannot write \"{}\": {error}; choose another folder with --outputs-dir",
                 path.display()
             ))
-        })?;
-        *self.lock() = Some(file);
+        };
+        let mut file = File::create(path).map_err(refuse)?;
+        let mut log = self.lock();
+        if let Log::Early(said) = &*log {
+            file.write_all(said.as_bytes()).map_err(refuse)?;
+        }
+        *log = Log::File(file);
         Ok(())
     }
 
@@ -61,8 +84,15 @@ impl Console {
 
     /// Keeps `text` in the log only.
     pub fn note(&self, text: &str) {
-        if let Some(log) = self.lock().as_mut() {
-            let _ = writeln!(log, "{text}");
+        match &mut *self.lock() {
+            Log::Early(said) if said.len() + text.len() < MOST_EARLY => {
+                said.push_str(text);
+                said.push('\n');
+            }
+            Log::Early(_) => {}
+            Log::File(file) => {
+                let _ = writeln!(file, "{text}");
+            }
         }
     }
 
@@ -128,7 +158,7 @@ impl Console {
         let _ = is_done.recv();
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<File>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,6 +13,7 @@ mod grants;
 pub mod inspect;
 pub mod language;
 mod limits;
+mod log_rate;
 mod options;
 mod part;
 mod pool;

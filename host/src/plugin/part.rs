@@ -7,6 +7,7 @@ use wasmtime::component::InstancePre;
 use super::error::{CallError, PluginError};
 use super::files::Files;
 use super::limits::LimitsSpec;
+use super::log_rate::LogRate;
 use super::pool::{After, Pool};
 use super::refusals::Refusals;
 use super::sandbox::{Sandbox, Seed};
@@ -50,6 +51,7 @@ impl Source {
             wasi_files: plugin.imports.iter().any(|name| name.starts_with("wasi:filesystem/preopens@")),
             granted: Arc::clone(&plugin.runtime.granted),
             refusals: Refusals::default(),
+            log_rate: LogRate::default(),
         };
         let limits = Arc::clone(&plugin.runtime.limits);
         Ok(Source { pre: plugin.pre.clone(), limits, seed, config: config.clone() })

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::compiled::{self, Compiled};
 use super::error::{PluginError, in_words, one_line};
 use super::files::Files;
+use super::log_rate::LogRate;
 use super::refusals::Refusals;
 use super::sandbox::Seed;
 use super::v0_1::{self, InfoInstance, Opening, Roles};
@@ -51,6 +52,7 @@ pub(super) fn open(runtime: &Runtime, path: &Path) -> Result<Plugin, PluginError
         wasi_files: false,
         granted: Arc::default(),
         refusals: Refusals::default(),
+        log_rate: LogRate::default(),
     };
     let opening = Opening { pre: &pre, limits: &runtime.limits, seed: &seed, config: &RunConfig::default() };
     let info = InfoInstance::new(&opening, &roles)?.ask(&list)?;

@@ -1,7 +1,7 @@
 //! What plugins asked for and were refused: said once in the log, and in the error of the call that
 //! could not do without it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Refusals that are remembered, at most.
@@ -12,12 +12,15 @@ const MOST: usize = 100;
 pub(super) struct Refusals {
     told: Arc<Mutex<BTreeSet<String>>>,
     of_call: Arc<Mutex<Vec<String>>>,
+    /// What was looked for in a function, folders and variables: a guest's library asks once and
+    /// remembers the answer.
+    looked_for: Arc<Mutex<BTreeMap<&'static str, Vec<String>>>>,
 }
 
 impl Refusals {
     /// Refusals of a further instance.
     pub(super) fn of_another(&self) -> Refusals {
-        Refusals { told: Arc::clone(&self.told), of_call: Arc::default() }
+        Refusals { told: Arc::clone(&self.told), ..Refusals::default() }
     }
 
     /// Notes that `what`, in the words of `--plugin-allow`, was refused.
@@ -32,9 +35,16 @@ impl Refusals {
         of_call.push(what);
     }
 
-    /// What was refused since the last call ended, in the order that it was asked for last.
-    pub(super) fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *self.of_call.lock().unwrap_or_else(PoisonError::into_inner))
+    /// What was refused in the call of `function` that has ended, in the order that it was asked for
+    /// last; before it the folders and variables that earlier calls of `function` looked for.
+    pub(super) fn take(&self, function: &'static str) -> Vec<String> {
+        let now = std::mem::take(&mut *self.of_call.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut all = self.looked_for.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = all.entry(function).or_default();
+        let mut refused: Vec<String> = before.iter().filter(|what| !now.contains(what)).cloned().collect();
+        refused.extend(now);
+        *before = refused.iter().filter(|what| !what.starts_with("net=")).cloned().collect();
+        refused
     }
 
     /// Whether `what` is refused for the first time.

@@ -20,11 +20,9 @@ use super::error::one_line;
 use super::files::{Files, Folder, MOUNT};
 use super::grants::Granted;
 use super::limits::Limiter;
+use super::log_rate::{Line, LogRate};
 use super::refusals::Refusals;
 use super::{Services, error::CallError};
-
-/// Lines that an instance may write to the log.
-const MOST_LINES: u32 = 1_000;
 
 /// Bytes of the standard error stream that are kept until the call ends.
 const MOST_STDERR: usize = 8 << 10;
@@ -41,7 +39,7 @@ pub(super) struct Sandbox {
     pub(super) files: Arc<Files>,
     plugin: Arc<str>,
     random: u64,
-    lines: u32,
+    log_rate: LogRate,
     last_words: Option<String>,
     stderr: Stderr,
     granted: Arc<Granted>,
@@ -72,6 +70,8 @@ pub(super) struct Seed {
     pub(super) granted: Arc<Granted>,
     /// What its instances were refused.
     pub(super) refusals: Refusals,
+    /// How much its instances may write to the log.
+    pub(super) log_rate: LogRate,
 }
 
 impl Sandbox {
@@ -120,7 +120,7 @@ impl Sandbox {
             files: Arc::clone(&seed.files),
             plugin: Arc::clone(&seed.plugin),
             random: seed.seed,
-            lines: 0,
+            log_rate: seed.log_rate.clone(),
             last_words: None,
             stderr,
             has_folder: folder.is_some() || !seed.granted.dirs.is_empty(),
@@ -140,20 +140,25 @@ impl Sandbox {
         z ^ (z >> 31)
     }
 
-    /// Writes one line to the run's log, unless the instance has written too many.
+    /// Writes one line to the run's log, unless the plugin writes too many.
     pub(super) fn log(&mut self, level: &str, text: &str) {
         if level == "error" {
             self.last_words = Some(one_line(text));
         }
-        self.lines = self.lines.saturating_add(1);
         let plugin = &self.plugin;
-        match self.lines {
-            0..MOST_LINES => (self.services.log)(level, &format!("plugin \"{plugin}\": {}", one_line(text))),
-            MOST_LINES => (self.services.log)(
-                "warn",
-                &format!("plugin \"{plugin}\" has written {MOST_LINES} lines; the rest of them is dropped"),
-            ),
-            _ => {}
+        let log = &self.services.log;
+        match self.log_rate.line(Instant::now()) {
+            Line::Written { dropped } => {
+                if dropped > 0 {
+                    log("warn", &format!("plugin \"{plugin}\": {dropped} lines were dropped"));
+                }
+                log(level, &format!("plugin \"{plugin}\": {}", one_line(text)));
+            }
+            Line::FirstDropped => {
+                let bound = LogRate::bound();
+                log("warn", &format!("plugin \"{plugin}\" writes too much: what exceeds {bound} is dropped"));
+            }
+            Line::Dropped => {}
         }
     }
 
@@ -200,10 +205,10 @@ impl Sandbox {
         granted
     }
 
-    /// What the call was refused. A server goes to the log; that there is no environment is nothing
+    /// What the call of `function` was refused. A server goes to the log; that there is no environment is nothing
     /// that a plugin need know of, and many ask for it in vain.
-    pub(super) fn refused(&mut self) -> Vec<String> {
-        let refused = self.refusals.take();
+    pub(super) fn refused(&mut self, function: &'static str) -> Vec<String> {
+        let refused = self.refusals.take(function);
         for what in refused.iter().filter(|what| what.starts_with("net=")) {
             if self.refusals.is_news(what) {
                 self.log("warn", &format!("was refused {what}; grant it with --plugin-allow {what}"));

@@ -32,31 +32,49 @@ fn the_shipped_plugins_pass() {
 }
 
 /// What the report says of the checks that were not passed.
-fn failed(mode: &str, at: &str) -> Vec<(Role, &'static str, String)> {
-    let report = report("misbehave", json!({ "mode": mode, "at": at }));
+fn failed(misdeed: &str, at: &str) -> Vec<(Role, &'static str, String)> {
+    let report = report("misbehave", json!({ "do": misdeed, "at": at }));
     let failed = report.checks.into_iter();
     failed.filter_map(|check| Some((check.role, check.name, check.result.err()?))).collect()
 }
 
 #[test]
 fn each_misdeed_fails_the_check_that_looks_for_it() {
-    for (mode, at, role, name, told) in [
-        ("trap", "shape", Role::Api, "shape of ordinary turns", "a chat: the plugin \"misbehave\" crashed"),
-        ("bad_header", "shape", Role::Api, "shape of ordinary turns", "cannot be the name of a header"),
-        ("error", "parse", Role::Api, "parse of malformed replies", "is a failure in its outcome"),
-        ("recursion", "parse", Role::Api, "parse of empty replies", "call stack exhausted"),
-        ("changing", "shape", Role::Api, "shape keeps nothing", "keep nothing between calls"),
-        ("changing", "parse", Role::Api, "parse keeps nothing", "keep nothing between calls"),
-        ("leak", "parse", Role::Api, "memory over many calls", "filled half of its memory"),
-        ("flood", "next", Role::Dataset, "ordinary batches", "when asked for at most"),
-        ("empty", "next", Role::Dataset, "ordinary batches", "has no turns"),
-        ("nan_time", "next", Role::Dataset, "ordinary batches", "NaN ms"),
-        ("changing", "next", Role::Dataset, "the same for any batches", "follow from the seed"),
-        ("trap", "open", Role::Dataset, "open", "crashed in \"open\""),
+    for (misdeed, at, role, name, told) in [
+        (
+            "trap_at_nth_call",
+            "shape",
+            Role::Api,
+            "shape of ordinary turns",
+            "a chat: the plugin \"misbehave\" crashed",
+        ),
+        (
+            "header_that_is_none",
+            "shape",
+            Role::Api,
+            "shape of ordinary turns",
+            "cannot be the name of a header",
+        ),
+        (
+            "error_of_many_lines",
+            "parse",
+            Role::Api,
+            "parse of malformed replies",
+            "is a failure in its outcome",
+        ),
+        ("deep_recursion", "parse", Role::Api, "parse of empty replies", "call stack exhausted"),
+        ("changing_answers", "shape", Role::Api, "shape keeps nothing", "keep nothing between calls"),
+        ("changing_answers", "parse", Role::Api, "parse keeps nothing", "keep nothing between calls"),
+        ("slow_leak", "parse", Role::Api, "memory over many calls", "filled half of its memory"),
+        ("endless_conversations", "next", Role::Dataset, "ordinary batches", "when asked for at most"),
+        ("conversations_without_turns", "next", Role::Dataset, "ordinary batches", "has no turns"),
+        ("times_that_are_none", "next", Role::Dataset, "ordinary batches", "which is no time"),
+        ("changing_answers", "next", Role::Dataset, "the same for any batches", "follow from the seed"),
+        ("trap_at_nth_call", "open", Role::Dataset, "open", "crashed in \"open\""),
     ] {
-        let failed = failed(mode, at);
+        let failed = failed(misdeed, at);
         let found = failed.iter().find(|(one, check, _)| (*one, *check) == (role, name));
-        assert!(found.is_some_and(|(.., text)| text.contains(told)), "{mode} at {at}: {failed:?}");
+        assert!(found.is_some_and(|(.., text)| text.contains(told)), "{misdeed} at {at}: {failed:?}");
     }
 }
 

@@ -143,6 +143,7 @@ fn calls_are_fast() {
         wasi_files: false,
         granted: Arc::default(),
         refusals: Default::default(),
+        log_rate: Default::default(),
     };
     let limits = LimitsSpec::default();
     let opening = v0_1::Opening { pre: &plugin.pre, limits: &limits, seed: &seed, config: &config };

@@ -102,7 +102,7 @@ impl<G> Live<G> {
         self.store.set_epoch_deadline(ticks(time));
         self.store.data_mut().begin_call(time);
         let answer = call(&mut self.store, &self.guest);
-        let refused = self.store.data_mut().refused();
+        let refused = self.store.data_mut().refused(function);
         let last_words = self.store.data_mut().end_call();
         let plugin = || self.plugin.to_string();
         match answer {

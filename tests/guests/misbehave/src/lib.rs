@@ -1,5 +1,31 @@
-//! A plugin that does each thing that a plugin must not do: `{"mode": "hang", "at": "parse"}`.
-//! With `"every": 3` it does so in every third call of an instance only. Without a mode it behaves.
+//! A plugin that does what a plugin must not do, each misdeed a file of that name:
+//! `{"do": "never_returns", "at": "parse"}`. With `"every": 3` it does so in every third call of an
+//! instance only, and `"how"` chooses among the ways of a misdeed. Without options it behaves.
+
+mod changing_answers;
+mod computes_for_a_while;
+mod conversations_without_turns;
+mod deep_recursion;
+mod endless_conversations;
+mod error_of_many_lines;
+mod frame_out_of_range;
+mod giant_lists;
+mod giant_strings;
+mod header_that_is_none;
+mod log_flood;
+mod memory_growth;
+mod misdeed;
+mod never_returns;
+mod opens_sockets;
+mod reads_clocks;
+mod reads_environment;
+mod reads_files;
+mod slow_leak;
+mod text_that_is_not_there;
+mod times_that_are_none;
+mod trap_at_nth_call;
+
+use std::cell::Cell;
 
 use serde::Deserialize;
 use tickrate_guest::{
@@ -7,150 +33,84 @@ use tickrate_guest::{
     TurnInContext, export_plugin,
 };
 
+use misdeed::{Call, Misdeed};
+
 /// What it asks a server for chats, if it is pointed at one.
 const QUESTION: &[u8] = br#"{"messages":[{"role":"user","content":"hi"}],"max_tokens":8,"stream":true}"#;
 
-#[derive(Deserialize, Clone, Copy, PartialEq)]
-#[serde(rename_all = "snake_case")]
-enum Mode {
-    /// Panics.
-    Trap,
-    /// Computes for ever.
-    Hang,
-    /// Sleeps for ever.
-    Sleep,
-    /// Computes for 50 ms.
-    Slow,
-    /// Allocates for ever.
-    Bomb,
-    /// Keeps a mebibyte of each call.
-    Leak,
-    /// Answers with very much.
-    HugeOutput,
-    /// Names a frame that there is not.
-    BadFrames,
-    /// Claims more text than there is.
-    BadText,
-    /// Names a header that cannot be one.
-    BadHeader,
-    /// Says that it cannot.
-    Error,
-    /// Gives a conversation without turns.
-    Empty,
-    /// Gives more conversations than asked for.
-    Flood,
-    /// Writes very many lines.
-    Chatter,
-    /// Calls itself for ever.
-    Recursion,
-    /// Answers each call in another way.
-    Changing,
-    /// Wants a turn to wait for a time that is no number.
-    NanTime,
-    /// Wants a turn to wait for less than no time.
-    NegativeTime,
-    /// Gives a conversation that arrives after an endless time.
-    EndlessArrival,
-    /// Gives a conversation that arrives before the stage begins.
-    NegativeArrival,
-}
-
-/// Descends until the stack is used up; every level needs its own array.
-#[allow(unconditional_recursion, reason = "that is what it is for")]
-fn descend(above: &[u64; 64]) -> u64 {
-    let mut here = [above[0].wrapping_add(1); 64];
-    here[1] = descend(std::hint::black_box(&here));
-    std::hint::black_box(&here).iter().fold(0, |sum, one| sum ^ one)
+/// The misdeeds by the names of their files.
+fn misdeed(name: &str) -> Option<Box<dyn Misdeed>> {
+    Some(match name {
+        "changing_answers" => Box::new(changing_answers::ChangingAnswers),
+        "computes_for_a_while" => Box::new(computes_for_a_while::ComputesForAWhile),
+        "conversations_without_turns" => Box::new(conversations_without_turns::ConversationsWithoutTurns),
+        "deep_recursion" => Box::new(deep_recursion::DeepRecursion),
+        "endless_conversations" => Box::new(endless_conversations::EndlessConversations),
+        "error_of_many_lines" => Box::new(error_of_many_lines::ErrorOfManyLines),
+        "frame_out_of_range" => Box::new(frame_out_of_range::FrameOutOfRange),
+        "giant_lists" => Box::new(giant_lists::GiantLists),
+        "giant_strings" => Box::new(giant_strings::GiantStrings),
+        "header_that_is_none" => Box::new(header_that_is_none::HeaderThatIsNone),
+        "log_flood" => Box::new(log_flood::LogFlood),
+        "memory_growth" => Box::new(memory_growth::MemoryGrowth),
+        "never_returns" => Box::new(never_returns::NeverReturns),
+        "opens_sockets" => Box::new(opens_sockets::OpensSockets),
+        "reads_clocks" => Box::new(reads_clocks::ReadsClocks),
+        "reads_environment" => Box::new(reads_environment::ReadsEnvironment),
+        "reads_files" => Box::new(reads_files::ReadsFiles),
+        "slow_leak" => Box::<slow_leak::SlowLeak>::default(),
+        "text_that_is_not_there" => Box::new(text_that_is_not_there::TextThatIsNotThere),
+        "times_that_are_none" => Box::new(times_that_are_none::TimesThatAreNone),
+        "trap_at_nth_call" => Box::new(trap_at_nth_call::TrapAtNthCall),
+        _ => return None,
+    })
 }
 
 #[derive(Deserialize)]
-struct Misbehave {
-    mode: Option<Mode>,
-    #[serde(default)]
+#[serde(default, deny_unknown_fields)]
+#[derive(Default)]
+struct Options {
+    /// The misdeed; none if it is empty.
+    r#do: String,
+    /// The function that it is done in: `open`, `shape`, `parse` or `next`.
     at: String,
-    #[serde(default)]
+    /// Every how many calls of that function, for each instance; 0 and 1 mean all.
     every: u32,
-    #[serde(skip)]
-    calls: std::cell::Cell<u32>,
-    #[serde(skip)]
+    /// Which way of doing it.
+    how: String,
+}
+
+struct Misbehave {
+    options: Options,
+    misdeed: Option<Box<dyn Misdeed>>,
     url: String,
-    #[serde(skip)]
-    kept: std::cell::RefCell<Vec<Vec<u8>>>,
+    calls: Cell<u32>,
 }
 
 impl Misbehave {
     fn new(config: &RunConfig) -> Result<Misbehave, PluginError> {
-        let mut plugin: Misbehave =
+        let options: Options =
             serde_json::from_str(&config.options).map_err(|e| PluginError::InvalidConfig(e.to_string()))?;
-        plugin.url = config.url.clone();
-        plugin.act("open")?;
+        let found = misdeed(&options.r#do);
+        if found.is_none() && !options.r#do.is_empty() {
+            return Err(PluginError::InvalidConfig(format!("there is no misdeed {:?}", options.r#do)));
+        }
+        let plugin = Misbehave { options, misdeed: found, url: config.url.clone(), calls: Cell::new(0) };
+        if let Some((misdeed, call)) = plugin.due("open") {
+            misdeed.anywhere(&call)?;
+        }
         Ok(plugin)
     }
 
-    /// The mode, if it is for this function and this call.
-    fn mode(&self, function: &str) -> Option<Mode> {
-        let due = self.every < 2 || self.calls.get() % self.every == 0;
-        self.mode.filter(|_| due && self.at == function)
-    }
-
-    /// What can be done wrong in any function.
-    fn act(&self, function: &str) -> Result<(), PluginError> {
-        if self.at == function {
-            self.calls.set(self.calls.get() + 1);
+    /// The misdeed, if it is for this function and this call. It counts the calls.
+    fn due(&self, function: &str) -> Option<(&dyn Misdeed, Call<'_>)> {
+        if self.options.at != function {
+            return None;
         }
-        match self.mode(function) {
-            Some(Mode::Trap) => panic!("told to"),
-            Some(Mode::Hang) => loop {
-                std::hint::black_box(());
-            },
-            Some(Mode::Sleep) => loop {
-                #[cfg(not(target_os = "unknown"))]
-                std::thread::sleep(std::time::Duration::from_secs(3600));
-                std::hint::black_box(());
-            },
-            Some(Mode::Slow) => {
-                compute_for_50_ms();
-                Ok(())
-            }
-            Some(Mode::Bomb) => {
-                let mut kept = Vec::new();
-                loop {
-                    kept.push(std::hint::black_box(vec![1_u8; 1 << 20]));
-                }
-            }
-            Some(Mode::Leak) => {
-                self.kept.borrow_mut().push(vec![1; 1 << 20]);
-                Ok(())
-            }
-            Some(Mode::Chatter) => {
-                for i in 0..5_000 {
-                    tickrate_guest::host::log(tickrate_guest::host::Level::Info, &format!("line {i}"));
-                }
-                Ok(())
-            }
-            Some(Mode::Recursion) => {
-                std::hint::black_box(descend(&[0; 64]));
-                Ok(())
-            }
-            Some(Mode::Error) => Err(PluginError::InvalidData("told to\nand more".into())),
-            _ => Ok(()),
-        }
-    }
-}
-
-#[cfg(not(target_os = "unknown"))]
-fn compute_for_50_ms() {
-    let begun = std::time::Instant::now();
-    while begun.elapsed() < std::time::Duration::from_millis(50) {
-        std::hint::black_box(());
-    }
-}
-
-/// There is no clock; as much work as takes about as long.
-#[cfg(target_os = "unknown")]
-fn compute_for_50_ms() {
-    for step in 0..50_000_000_u32 {
-        std::hint::black_box(step);
+        self.calls.set(self.calls.get() + 1);
+        let call = Call { number: self.calls.get(), how: &self.options.how };
+        let due = call.number % self.options.every.max(1) == 0;
+        Some((self.misdeed.as_deref()?, call)).filter(|_| due)
     }
 }
 
@@ -160,36 +120,28 @@ impl Api for Misbehave {
     }
 
     fn shape(&self, turn: TurnInContext) -> Result<HttpRequest, PluginError> {
-        self.act("shape")?;
-        let mode = self.mode("shape");
-        let header = if mode == Some(Mode::BadHeader) { "not a header" } else { "X-Test" };
-        Ok(HttpRequest {
+        let mut request = HttpRequest {
             method: "POST".into(),
-            url: if mode == Some(Mode::Changing) {
-                format!("http://localhost/{}", self.calls.get())
-            } else if self.url.is_empty() {
-                "http://localhost/".into()
-            } else {
-                self.url.clone()
-            },
-            headers: vec![(header.into(), turn.request_id)],
-            body: if mode == Some(Mode::HugeOutput) { vec![0; 100 << 20] } else { QUESTION.to_vec() },
+            url: if self.url.is_empty() { "http://localhost/".into() } else { self.url.clone() },
+            headers: vec![("X-Test".into(), turn.request_id)],
+            body: QUESTION.to_vec(),
             framing: Framing::Sse,
-        })
+        };
+        if let Some((misdeed, call)) = self.due("shape") {
+            misdeed.anywhere(&call)?;
+            misdeed.to_request(&call, &mut request);
+        }
+        Ok(request)
     }
 
     fn parse(&self, reply: Reply) -> Result<Outcome, PluginError> {
-        self.act("parse")?;
         let mut outcome = Outcome::default();
         for index in 0..reply.frames.len() {
             outcome.push(index, OutputKind::Content, "word ");
         }
-        match self.mode("parse") {
-            Some(Mode::BadFrames) => outcome.push(reply.frames.len(), OutputKind::Content, "more"),
-            Some(Mode::BadText) => outcome.text.clear(),
-            Some(Mode::Changing) => outcome.labels.push(("call".into(), self.calls.get().to_string())),
-            Some(Mode::HugeOutput) => outcome.push(0, OutputKind::Content, &"x".repeat(100 << 20)),
-            _ => {}
+        if let Some((misdeed, call)) = self.due("parse") {
+            misdeed.anywhere(&call)?;
+            misdeed.to_outcome(&call, &reply, &mut outcome);
         }
         Ok(outcome)
     }
@@ -201,25 +153,11 @@ impl Dataset for Misbehave {
     }
 
     fn next(&mut self, at_most: u32) -> Result<Vec<Conversation>, PluginError> {
-        self.act("next")?;
-        let many = match self.mode("next") {
-            Some(Mode::Flood) => at_most + 1,
-            Some(Mode::Empty) => return Ok(vec![Vec::new().into()]),
-            Some(Mode::HugeOutput) => return Ok(vec![Conversation::ask("x".repeat(100 << 20))]),
-            _ => at_most,
-        };
-        let first = if self.mode("next") == Some(Mode::Changing) { 1_000 * self.calls.get() } else { 0 };
         let mut batch: Vec<Conversation> =
-            (first..first + many).map(|i| Conversation::ask(format!("question {i}"))).collect();
-        let mode = self.mode("next");
-        for conversation in &mut batch {
-            match mode {
-                Some(Mode::NanTime) => conversation.turns[0].think_time_ms = Some(f64::NAN),
-                Some(Mode::NegativeTime) => conversation.turns[0].think_time_ms = Some(-1.0),
-                Some(Mode::EndlessArrival) => conversation.arrival_ms = Some(f64::INFINITY),
-                Some(Mode::NegativeArrival) => conversation.arrival_ms = Some(-0.5),
-                _ => {}
-            }
+            (0..at_most).map(|i| Conversation::ask(format!("question {i}"))).collect();
+        if let Some((misdeed, call)) = self.due("next") {
+            misdeed.anywhere(&call)?;
+            misdeed.to_batch(&call, &mut batch);
         }
         Ok(batch)
     }
