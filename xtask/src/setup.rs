@@ -60,8 +60,7 @@ pub fn browser() -> Result<(), String> {
 }
 
 /// Debian's packages that build plugins in C and C++.
-const DEBIAN_C: [&str; 6] =
-    ["clang", "lld", "wasi-libc", "libclang-rt-dev-wasm32", "libc++-dev-wasm32", "libc++abi-dev-wasm32"];
+const DEBIAN_C: [&str; 5] = ["clang", "lld", "wasi-libc", "libclang-rt-dev-wasm32", "libc++-dev-wasm32"];
 
 /// Makes sure that the tests of plugins in C and C++ have clang where Debian has it. Elsewhere a WASI SDK
 /// in `WASI_SDK_PATH` is what they take, and without it they fail.

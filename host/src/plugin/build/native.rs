@@ -50,8 +50,8 @@ impl Compiler {
                 "c++/v1",
                 search::missing(
                     "clang++ for WebAssembly",
-                    "apt-get install clang lld wasi-libc libclang-rt-dev-wasm32 libc++-dev-wasm32 \
-                     libc++abi-dev-wasm32, or set WASI_SDK_PATH to a WASI SDK",
+                    "apt-get install clang lld wasi-libc libclang-rt-dev-wasm32 libc++-dev-wasm32, \
+                     or set WASI_SDK_PATH to a WASI SDK",
                 ),
             ),
         };
