@@ -1,9 +1,11 @@
-//! The connection test: one request before the run, so that a wrong port costs seconds.
+//! The server before the run: the whole URL of its endpoint, and a connection test, so that a wrong port
+//! costs seconds.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::exit::{AppError, Exit};
+use crate::api::{self, EndpointSpec};
 use crate::clock::Clock;
 use crate::config::{Config, redact_url};
 use crate::contract::{Api, Failure, FailureKind, Message, Prompt, Transport, Turn, TurnInContext};
@@ -19,6 +21,21 @@ const TRY_LOADING_FOR: Duration = Duration::from_secs(120);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The rest between two tries.
 const REST: Duration = Duration::from_millis(500);
+
+/// Gives `config` the endpoint's whole URL, as the API has it, and tells of what is worth a note.
+pub(super) fn complete_url(config: &mut Config, console: &Console) {
+    let endpoint = api::endpoint(&EndpointSpec {
+        api: &config.api.api,
+        url: &config.connection.url,
+        stream: config.api.stream,
+        tokenize_prompt: config.prompt.tokenize_prompt,
+    });
+    if let Some(note) = endpoint.note {
+        let note = config.secrets().iter().fold(note, |text, secret| text.replace(secret, "[redacted]"));
+        console.print(&format!("note: {note}"));
+    }
+    config.connection.url = endpoint.url;
+}
 
 /// Sends one small request and returns once it was answered well.
 pub(super) fn test(

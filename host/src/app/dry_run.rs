@@ -6,8 +6,7 @@ use serde_json::Value;
 
 use super::exit::{AppError, Exit};
 use super::parts::{self, Parts};
-use super::replay;
-use crate::api::{self, EndpointSpec};
+use super::{connection, replay};
 use crate::config::{Config, redact_url};
 use crate::contract::{HttpRequest, PartError, TurnInContext};
 use crate::engine;
@@ -26,13 +25,7 @@ const LONGEST_LIST: usize = 16;
 pub fn dry_run(mut config: Config) -> Result<Exit, AppError> {
     let console = Console::default();
     let secrets = config.secrets();
-    let endpoint = api::endpoint(&EndpointSpec {
-        api: &config.api.api,
-        url: &config.connection.url,
-        stream: config.api.stream,
-        tokenize_prompt: config.prompt.tokenize_prompt,
-    });
-    config.connection.url = endpoint.url;
+    connection::complete_url(&mut config, &console);
     let mut parts = parts::open(&config, &console)?;
     if let Some(note) = replay::fit(&mut config, parts.dataset.as_ref())? {
         console.print(&format!("note: {note}"));

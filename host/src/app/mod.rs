@@ -7,6 +7,7 @@ mod exit;
 mod fetch;
 mod folder;
 mod gates;
+mod outputs;
 mod parts;
 mod perf;
 mod reparse;

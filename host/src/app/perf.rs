@@ -11,27 +11,16 @@ use super::exit::{AppError, Exit};
 use super::parts::Parts;
 use super::results::Results;
 use super::stages::Stages;
-use super::{connection, folder, gates, parts, replay, signals, visualize};
-use crate::api::{self, EndpointSpec};
+use super::{connection, folder, gates, outputs, parts, replay, signals, visualize};
 use crate::clock::Clock;
-use crate::config::{Config, redact_url};
+use crate::config::Config;
 use crate::contract::Transport;
 use crate::engine::{self, CancelSpec, EngineError, StageSpec, StopSignal, StopSwitch, run_stage};
 use crate::http::{HttpSpec, HttpTransport};
 use crate::output::console::Console;
-use crate::output::dashboard::{Dashboard, Pages};
-use crate::output::export::Export;
-use crate::output::frames::FramesOutput;
-use crate::output::live::{Board, Follower, Live};
-use crate::output::parquet::ParquetOutput;
-use crate::output::progress::Progress;
-use crate::output::progress_file::ProgressFile;
-use crate::output::server_metrics::{ServerMetrics, ServerMetricsSpec};
-use crate::output::summary::{self, Summary};
-use crate::output::table::BasicInformation;
-use crate::output::timeline::Timeline;
+use crate::output::summary;
 use crate::output::visualizer::Visualizer;
-use crate::output::{FanOut, Output, OutputError, recover};
+use crate::output::{FanOut, OutputError, recover};
 use crate::record::{Activity, Event, RunHeader, StageEnd, StageHeader};
 
 /// Runs the benchmark that `config` describes and returns how it ended.
@@ -47,18 +36,7 @@ pub fn perf(config: Config) -> Result<Exit, AppError> {
 
 fn run(mut config: Config, console: &Console) -> Result<Exit, AppError> {
     let clock = Clock::start();
-    let secrets = config.secrets();
-    let endpoint = api::endpoint(&EndpointSpec {
-        api: &config.api.api,
-        url: &config.connection.url,
-        stream: config.api.stream,
-        tokenize_prompt: config.prompt.tokenize_prompt,
-    });
-    config.connection.url = endpoint.url;
-    if let Some(note) = endpoint.note {
-        let note = secrets.iter().fold(note, |text, secret| text.replace(secret, "[redacted]"));
-        console.print(&format!("note: {note}"));
-    }
+    connection::complete_url(&mut config, console);
     let http = http_spec(&config);
     HttpTransport::new(&http, clock).map_err(|error| AppError::usage(format!("--headers: {error}")))?;
     for note in config.sla.iter().flat_map(|sla| &sla.notes) {
@@ -89,15 +67,16 @@ fn run(mut config: Config, console: &Console) -> Result<Exit, AppError> {
     Run { config, clock, console: console.clone(), folder, http, switch, stop, visualizer }.all_stages(parts)
 }
 
-struct Run {
-    config: Config,
-    clock: Clock,
-    console: Console,
-    folder: PathBuf,
+/// A run that is ready to start.
+pub(super) struct Run {
+    pub(super) config: Config,
+    pub(super) clock: Clock,
+    pub(super) console: Console,
+    pub(super) folder: PathBuf,
     http: HttpSpec,
     switch: Arc<StopSwitch>,
     stop: StopSignal,
-    visualizer: Option<Visualizer>,
+    pub(super) visualizer: Option<Visualizer>,
 }
 
 impl Run {
@@ -108,7 +87,7 @@ impl Run {
         let switch = self.switch.clone();
         let activity = Arc::new(Activity::default());
         let (events, outputs) =
-            FanOut::start(self.outputs(&parts, &activity)?, Box::new(move || switch.fail())).map_err(
+            FanOut::start(outputs::of(&self, &parts, &activity)?, Box::new(move || switch.fail())).map_err(
                 |error| AppError::new(Exit::Failed, format!("the system refused a thread: {error}")),
             )?;
         events.emit(Event::RunStarted(header.clone()));
@@ -230,78 +209,6 @@ impl Run {
             config: serde_json::to_value(&self.config).unwrap_or_default(),
             plugins: parts.plugins.clone(),
         }
-    }
-
-    fn outputs(&self, parts: &Parts, activity: &Arc<Activity>) -> Result<Vec<Box<dyn Output>>, AppError> {
-        let basic = BasicInformation {
-            model: self.config.model.clone(),
-            dataset: parts.dataset.name().to_string(),
-            api: parts.api.name().to_string(),
-            output_path: self.folder.display().to_string(),
-        };
-        let Config { output, load, watch, sla, .. } = &self.config;
-        let stages = sla.is_none().then(|| load.stages().len());
-        let board = Arc::new(Board::new(self.clock, activity.clone(), stages, load.duration_s));
-        // The records come first: they have to be safe before anything is said about them.
-        let mut outputs: Vec<Box<dyn Output>> = vec![
-            Box::new(ParquetOutput::new()),
-            Box::new(Timeline),
-            Box::new(Follower::new(board.clone())),
-            Box::new(Progress::new(
-                self.console.clone(),
-                board.clone(),
-                output.debug,
-                output.log_every_n_query,
-            )),
-            Box::new(Summary::new(self.console.clone(), self.folder.clone(), basic)),
-        ];
-        if output.save_frames {
-            outputs.push(Box::new(FramesOutput::new()));
-        }
-        if !output.formats.is_empty() {
-            outputs.push(Box::new(Export::new(output.formats.clone())));
-        }
-        for (flag, address, pages) in
-            [("--dashboard", watch.dashboard, Pages::All), ("--prometheus", watch.prometheus, Pages::Metrics)]
-        {
-            let Some(address) = address else { continue };
-            let dashboard = Dashboard::bind(board.clone(), address, pages)
-                .map_err(|error| AppError::usage(format!("{flag}: {error}")))?;
-            self.console.print(&format!("{}: {}", flag.trim_start_matches('-'), dashboard.url()));
-            outputs.push(Box::new(dashboard));
-        }
-        if let Some(url) = &watch.server_metrics {
-            let headers = watch.server_metrics_headers.iter();
-            let spec = ServerMetricsSpec {
-                url: url.clone(),
-                shown_url: redact_url(url),
-                headers: headers
-                    .map(|header| (header.name().to_string(), header.expose().to_string()))
-                    .collect(),
-                every: Duration::from_secs_f64(watch.server_metrics_interval_s),
-            };
-            let metrics = ServerMetrics::new(spec, self.clock, &self.folder, self.console.clone());
-            outputs.push(Box::new(metrics));
-        }
-        if watch.live {
-            let live = Live::new(self.console.clone(), board.clone())
-                .map_err(|error| AppError::usage(format!("--live: {error}")))?;
-            outputs.push(Box::new(live));
-        }
-        if let Some(path) = &watch.progress_file {
-            let every = Duration::from_secs_f64(watch.progress_interval_s);
-            let file = ProgressFile::create(board, path, every)
-                .map_err(|error| AppError::usage(format!("--progress-file: {error}")))?;
-            outputs.push(Box::new(file));
-        }
-        // It reads the files of a stage, and so comes after those who write them.
-        if let Some(visualizer) = &self.visualizer {
-            let model =
-                self.folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
-            let name = output.name.clone().unwrap_or(model);
-            outputs.push(Box::new(visualizer.output(&name, &self.folder)));
-        }
-        Ok(outputs)
     }
 
     fn stage_spec(&self, run_id: &str, stage: &Arc<StageHeader>) -> StageSpec {

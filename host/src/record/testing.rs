@@ -4,7 +4,8 @@ use super::{Meaning, RequestKey, RequestRecord, TokenCounts, TokenFrame, Wire};
 use crate::contract::{Failure, FailureKind, Framing};
 use crate::units::Nanos;
 
-fn key() -> RequestKey {
+/// The key of a first attempt.
+pub(super) fn key() -> RequestKey {
     RequestKey {
         run_id: "r".into(),
         stage: "s".into(),

@@ -1,24 +1,8 @@
 //! The formulas of a single request, on numbers that can be checked by hand.
 
+use super::testing::key;
 use super::*;
 use crate::contract::FailureKind;
-
-fn key() -> RequestKey {
-    RequestKey {
-        run_id: "r".into(),
-        stage: "s".into(),
-        request_id: "r-0".into(),
-        attempt: 1,
-        conversation_id: "c".into(),
-        turn: 0,
-        conversation_turns: 1,
-        input_turns: 1,
-        api: "a".into(),
-        dataset: "d".into(),
-        model: "m".into(),
-        warmup: false,
-    }
-}
 
 fn wire(framing: Framing) -> Wire {
     Wire {

@@ -96,7 +96,6 @@ impl Direct {
                     }
                 },
             };
-            timeline.connection_reused = None;
             match self.converse(&mut socket, request, &head, reused, &mut watch, &mut timeline).await {
                 Went::Stale => timeline.stale_connections += 1,
                 Went::Through { reusable } => {
