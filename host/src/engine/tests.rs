@@ -133,8 +133,8 @@ impl Transport for Echo {
                 body: b"ab".to_vec(),
                 marks: vec![Mark { at, end: 1 }, Mark { at, end: 2 }],
                 connection_reused: None,
-                stale_connections: 0,
-                stamp_lags_ns: Vec::new(),
+                stale_connections: 3,
+                stamp_lags_ns: vec![7_000, 9_000],
                 ending,
             }
         })

@@ -1,7 +1,7 @@
 //! Both ways of carrying a request, against a server that answers with whatever bytes a test likes.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use super::*;
@@ -10,25 +10,37 @@ use crate::contract::Ending;
 /// Answers the first request of each connection with `reply`, byte for byte, and then hangs up after
 /// `linger`. It returns its URL.
 fn serve(reply: &'static [u8], linger: Duration) -> String {
+    serve_then(reply, move |_| std::thread::sleep(linger))
+}
+
+/// The same, and does `then` with the connection before it hangs up.
+fn serve_then(reply: &'static [u8], then: impl Fn(TcpStream) + Copy + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
             std::thread::spawn(move || {
-                let mut heard = Vec::new();
-                let mut buffer = [0; 4096];
-                while !heard.ends_with(b"{}") {
-                    match stream.read(&mut buffer) {
-                        Ok(0) | Err(_) => return,
-                        Ok(bytes) => heard.extend_from_slice(&buffer[..bytes]),
-                    }
+                if hear(&mut stream) {
+                    let _ = stream.write_all(reply);
+                    then(stream);
                 }
-                let _ = stream.write_all(reply);
-                std::thread::sleep(linger);
             });
         }
     });
     url
+}
+
+/// Reads a request; false if there was none.
+fn hear(stream: &mut TcpStream) -> bool {
+    let mut heard = Vec::new();
+    let mut buffer = [0; 4096];
+    while !heard.ends_with(b"{}") {
+        match stream.read(&mut buffer) {
+            Ok(0) | Err(_) => return false,
+            Ok(bytes) => heard.extend_from_slice(&buffer[..bytes]),
+        }
+    }
+    true
 }
 
 fn request(url: &str) -> HttpRequest {
@@ -108,6 +120,38 @@ fn a_connection_is_kept_and_one_that_the_server_gave_up_is_not_used() {
         let third = transport.exchange(&request, nobody()).await;
         assert_eq!((third.connection_reused, third.stale_connections), (Some(false), 1));
         assert_eq!(third.ending, Ending::Complete);
+    });
+}
+
+#[test]
+fn a_server_that_hangs_up_on_a_second_request_gets_it_on_a_new_connection() {
+    // It reads the request first, so that the connection ends and is not reset.
+    let url = serve_then(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx", |mut stream| {
+        hear(&mut stream);
+    });
+    let transport =
+        HttpTransport::new(&HttpSpec { tls: false, ..HttpSpec::default() }, Clock::start()).unwrap();
+    run(async {
+        let request = request(&url);
+        transport.exchange(&request, nobody()).await;
+        let second = transport.exchange(&request, nobody()).await;
+        assert_eq!((second.stale_connections, second.ending), (1, Ending::Complete));
+    });
+}
+
+#[test]
+fn a_connection_that_brought_more_than_a_reply_is_not_used_again() {
+    let reply = b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nxHTTP/1.1 200 OK\r\n";
+    let url = serve(reply, Duration::from_secs(5));
+    let transport =
+        HttpTransport::new(&HttpSpec { tls: false, ..HttpSpec::default() }, Clock::start()).unwrap();
+    run(async {
+        let request = request(&url);
+        transport.exchange(&request, nobody()).await;
+        let second = tokio::time::timeout(Duration::from_secs(3), transport.exchange(&request, nobody()))
+            .await
+            .unwrap();
+        assert_eq!((second.connection_reused, second.ending), (Some(false), Ending::Complete));
     });
 }
 

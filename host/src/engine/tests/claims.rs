@@ -5,6 +5,15 @@ use std::sync::atomic::AtomicU64;
 use super::*;
 
 #[test]
+fn what_the_transport_says_of_its_connections_and_stamps_is_kept() {
+    let ran = Stage { warmup: 1, number: 2, ..Stage::default() }.run();
+    assert_eq!(ran.records.len(), 3);
+    assert!(ran.records.iter().all(|record| record.stale_connections == 3));
+    let lag = ran.end.health.stamp_lag.unwrap();
+    assert!((0.0089..0.0091).contains(&lag.max_ms) && (0.0069..0.0071).contains(&lag.p50_ms), "{lag:?}");
+}
+
+#[test]
 fn a_closed_loop_makes_every_request_and_never_more_at_a_time_than_asked() {
     let ran = Stage { parallel: 5, number: 42, warmup: 3, workers: 3, ..Stage::default() }.run();
     assert_eq!(ran.records.len(), 45);
