@@ -1,5 +1,6 @@
 //! Counting, encoding and decoding tokens, and rendering a tokenizer's chat template.
 
+mod file;
 mod template;
 
 use std::collections::HashSet;
@@ -97,15 +98,11 @@ impl Tokenizer {
             false => (path.parent().map(PathBuf::from).unwrap_or_default(), path.to_path_buf()),
         };
         let json = read(&file)?.ok_or_else(|| TokenizerError::NoTokenizerFile(name.clone()))?;
-        let mut inner = tokenizers::Tokenizer::from_bytes(json.as_bytes()).map_err(|error| {
-            TokenizerError::Unparsable {
-                file: file.display().to_string(),
-                reason: one_line(&error.to_string()),
-            }
+        let inner = file::parse(&json).map_err(|error| TokenizerError::Unparsable {
+            file: file.display().to_string(),
+            reason: one_line(&error.to_string()),
         })?;
-        // A tokenizer may be stored with settings that cut or pad what it is given; counts must not be.
-        inner.with_padding(None);
-        let _ = inner.with_truncation(None);
+        drop(json);
 
         let config = read_object(&folder.join("tokenizer_config.json"))?.unwrap_or_default();
         let mut named = read_object(&folder.join("special_tokens_map.json"))?.unwrap_or_default();
