@@ -20,6 +20,7 @@ mod interrupts;
 mod languages;
 mod load;
 mod off_path;
+mod otlp;
 mod perf;
 mod plugin_docs;
 mod plugin_tool;

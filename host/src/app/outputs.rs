@@ -6,12 +6,13 @@ use std::time::Duration;
 use super::exit::AppError;
 use super::parts::Parts;
 use super::perf::Run;
-use crate::config::{Config, WatchConfig, redact_url};
+use crate::config::{Config, OtlpConfig, WatchConfig, redact_url};
 use crate::output::Output;
 use crate::output::dashboard::{Dashboard, Pages};
 use crate::output::export::Export;
 use crate::output::frames::FramesOutput;
 use crate::output::live::{Board, Follower, Live};
+use crate::output::otlp::{Otlp, OtlpSpec, Subject};
 use crate::output::parquet::ParquetOutput;
 use crate::output::progress::Progress;
 use crate::output::progress_file::ProgressFile;
@@ -51,6 +52,11 @@ pub(super) fn of(
         outputs.push(Box::new(Export::new(output.formats.clone())));
     }
     watching(run, watch, &board, &mut outputs)?;
+    // At the end of the run it may wait for a collector, which keeps nobody else waiting.
+    if let Some(otlp) = &watch.otlp {
+        let spec = otlp_spec(&run.config, otlp, parts.api.name());
+        outputs.push(Box::new(Otlp::new(spec, run.clock, board, run.console.clone())));
+    }
     // It reads the files of a stage, and so comes after those who write them.
     if let Some(visualizer) = &run.visualizer {
         let model = run.folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
@@ -98,4 +104,19 @@ fn watching(
         outputs.push(Box::new(file));
     }
     Ok(())
+}
+
+fn otlp_spec(config: &Config, otlp: &OtlpConfig, api: &str) -> OtlpSpec {
+    let connection = &config.connection;
+    let urls = std::iter::once(&connection.url).chain(&connection.more_urls);
+    let urls: Vec<&str> = urls.map(String::as_str).collect();
+    let headers = otlp.headers.iter();
+    OtlpSpec {
+        url: otlp.url.clone(),
+        shown_url: redact_url(&otlp.url),
+        headers: headers.map(|header| (header.name().to_string(), header.expose().to_string())).collect(),
+        every: Duration::from_secs_f64(otlp.interval_s),
+        traces: otlp.traces,
+        subject: Subject::new(api, &config.model, &urls),
+    }
 }

@@ -2,6 +2,7 @@
 
 mod gates;
 mod load;
+mod otlp;
 mod secret;
 mod visualizer;
 mod watch;
@@ -22,6 +23,7 @@ use crate::tune::SlaSpec;
 
 pub use gates::GateConfig;
 pub use load::{Arrival, LoadConfig, RateChange, StageLoad, Warmup};
+pub use otlp::OtlpConfig;
 pub use secret::{Header, redact_options, redact_url, secret_texts, secrets_of_options};
 pub use visualizer::{VisualizerConfig, VisualizerKind};
 pub use watch::WatchConfig;
@@ -318,6 +320,8 @@ impl Config {
         secrets.extend(self.output.visualizer.iter().flat_map(VisualizerConfig::secrets));
         let url = self.watch.server_metrics.as_deref().unwrap_or_default();
         secrets.extend(secret_texts(&self.watch.server_metrics_headers, url, &[]));
+        let otlp = self.watch.otlp.iter();
+        secrets.extend(otlp.flat_map(|otlp| secret_texts(&otlp.headers, &otlp.url, &[])));
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         secrets
     }

@@ -8,17 +8,24 @@ use serde_json::{Map, Value};
 /// What is shown in the place of a secret.
 const HIDDEN: &str = "**********";
 
-/// A header for every request. If its name says that it holds a secret, its value is never shown.
+/// A header for every request. If it holds a secret, its value is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Header {
     name: String,
     value: String,
+    secret: bool,
 }
 
 impl Header {
-    /// A header.
+    /// A header that holds a secret if its name says so.
     pub fn new(name: impl Into<String>, value: impl Into<String>) -> Header {
-        Header { name: name.into(), value: value.into() }
+        let name = name.into();
+        Header { secret: names_a_secret(&name), name, value: value.into() }
+    }
+
+    /// A header that holds a secret, whatever its name is.
+    pub fn secret(name: impl Into<String>, value: impl Into<String>) -> Header {
+        Header { name: name.into(), value: value.into(), secret: true }
     }
 
     /// Its name.
@@ -31,13 +38,9 @@ impl Header {
         &self.value
     }
 
-    fn is_secret(&self) -> bool {
-        names_a_secret(&self.name)
-    }
-
     /// Its value as it may be shown: hidden if it is a secret.
     pub fn shown(&self) -> &str {
-        if self.is_secret() { HIDDEN } else { &self.value }
+        if self.secret { HIDDEN } else { &self.value }
     }
 }
 
@@ -60,7 +63,7 @@ const SHORTEST: usize = 4;
 /// Short ones are left out.
 pub fn secret_texts(headers: &[Header], url: &str, options: &[&Map<String, Value>]) -> Vec<String> {
     let mut out: Vec<String> = options.iter().flat_map(|options| secrets_of_options(options)).collect();
-    for header in headers.iter().filter(|header| header.is_secret()) {
+    for header in headers.iter().filter(|header| header.secret) {
         out.push(header.value.clone());
         // "Bearer KEY": a server may repeat the key alone.
         out.extend(header.value.split_once(' ').map(|(_, key)| key.to_string()));
@@ -196,6 +199,7 @@ mod tests {
         assert_eq!(serde_json::to_string(&key).unwrap(), "\"Authorization=**********\"");
         assert_eq!(format!("{:?}", Header::new("X-Trace", "on")), "X-Trace=on");
         assert_eq!(key.expose(), "Bearer sk-123456");
+        assert_eq!(format!("{:?}", Header::secret("x-team", "hush")), "x-team=**********");
     }
 
     #[test]

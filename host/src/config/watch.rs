@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
-use super::{Header, Problem, redact_url};
+use super::{Header, OtlpConfig, Problem, redact_url};
 
 /// What a run shows of itself before it is over.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -23,6 +23,8 @@ pub struct WatchConfig {
     pub server_metrics_interval_s: f64,
     /// Headers for these requests.
     pub server_metrics_headers: Vec<Header>,
+    /// The OpenTelemetry collector that hears of it.
+    pub otlp: Option<OtlpConfig>,
     /// The file for programs that follow the run.
     pub progress_file: Option<PathBuf>,
     /// How often a line is written to it, in seconds.
@@ -48,6 +50,9 @@ impl WatchConfig {
         {
             let message = format!("\"{}\" is not an http:// or https:// URL", redact_url(url));
             problems.push(Problem::new("--server-metrics", message));
+        }
+        if let Some(otlp) = &self.otlp {
+            otlp.problems(problems);
         }
     }
 }

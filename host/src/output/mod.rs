@@ -13,6 +13,7 @@ pub mod frames;
 pub mod html;
 pub mod journal;
 pub mod live;
+pub mod otlp;
 pub mod parquet;
 pub mod progress;
 pub mod progress_file;

@@ -264,3 +264,12 @@ class Arguments(Settings):
     """Write the progress to this file, as JSON lines for programs"""
     progress_interval: float | None = None
     """How often a line is written to --progress-file, in seconds [default: 1]"""
+    otlp: bool | Text | None = None
+    """Send the run's metrics to an OpenTelemetry collector at this address (OTLP over HTTP, as JSON);
+    without one, or with env, to that of OTEL_EXPORTER_OTLP_ENDPOINT, with OTEL_EXPORTER_OTLP_HEADERS"""
+    otlp_headers: Text | Sequence[Text] | Mapping[str, Any] | None = None
+    """Headers for the collector, shown nowhere"""
+    otlp_interval: float | None = None
+    """How often the metrics are sent, in seconds [default: 5]"""
+    otlp_traces: bool | float | None = None
+    """Send a span of each request as well, or of this share of them"""

@@ -2,6 +2,7 @@
 //! configuration come from here.
 
 mod foreign;
+mod otlp;
 #[cfg(test)]
 mod tests;
 mod to_config;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::otlp::OtlpArgs;
 use super::to_config::headers;
 use crate::config::{Problem, WatchConfig};
 
@@ -39,6 +40,8 @@ pub(super) struct WatchArgs {
     /// How often a line is written to --progress-file, in seconds
     #[arg(long, value_name = "S", allow_negative_numbers = true, default_value_t = 1.0)]
     progress_interval: f64,
+    #[command(flatten)]
+    otlp: OtlpArgs,
 }
 
 impl WatchArgs {
@@ -55,6 +58,7 @@ impl WatchArgs {
                 None,
                 problems,
             ),
+            otlp: self.otlp.config(|name| std::env::var(name).ok(), problems),
             progress_file: self.progress_file.clone(),
             progress_interval_s: self.progress_interval,
         }
