@@ -72,8 +72,8 @@ fn built(name: &str) -> PathBuf {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _lock = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let mut hasher = DefaultHasher::new();
-    // C and C++ get what they share from the tool; the others have it in their folders.
-    let shared = example(if name.starts_with('c') { "sdk" } else { name });
+    // C, C++ and Zig get what they share from the tool; the others have it in their folders.
+    let shared = example(if name.starts_with(['c', 'z']) { "sdk" } else { name });
     for source in [example(name), shared, root().join("wit"), root().join("host/src/plugin/build")] {
         for file in files(&source).iter().filter(|file| !file.to_string_lossy().contains("__pycache__")) {
             std::fs::read(file).unwrap().hash(&mut hasher);
@@ -100,8 +100,13 @@ fn checked(component: &Path, flags: &[&str]) -> Value {
     report
 }
 
-/// Prompts, texts and token counts of a run with these two plugins.
-fn run(api: &Path, dataset: &Path) -> Vec<(String, String, Option<u64>, Option<u64>)> {
+/// Prompts, texts and token counts of a run with these two plugins, with such a number of requests.
+fn run(
+    api: &Path,
+    dataset: &Path,
+    number: usize,
+    flags: &[&str],
+) -> Vec<(String, String, Option<u64>, Option<u64>)> {
     let server = sim(SimSpec {
         ttft: "2".parse().unwrap(),
         itl: "1".parse().unwrap(),
@@ -109,8 +114,8 @@ fn run(api: &Path, dataset: &Path) -> Vec<(String, String, Option<u64>, Option<u
         ..SimSpec::default()
     });
     let (api, dataset) = (api.to_str().unwrap(), dataset.to_str().unwrap());
-    let run = perf(
-        &format!("{}/pebble/talk", server.url()),
+    let number = number.to_string();
+    let words = [
         &[
             "--api",
             api,
@@ -119,7 +124,7 @@ fn run(api: &Path, dataset: &Path) -> Vec<(String, String, Option<u64>, Option<u
             "--api-args",
             r#"{"system":"Be brief."}"#,
             "--number",
-            "6",
+            &number,
             "--max-tokens",
             "5",
             "--seed",
@@ -127,9 +132,11 @@ fn run(api: &Path, dataset: &Path) -> Vec<(String, String, Option<u64>, Option<u
             "--save-text",
             "--plugin-timeout",
             "20",
-        ],
-    )
-    .ended(0);
+        ][..],
+        flags,
+    ]
+    .concat();
+    let run = perf(&format!("{}/pebble/talk", server.url()), words.as_slice()).ended(0);
     let records = run.records().into_iter().map(|record| {
         assert!(record.ok(), "{:?}", record.failure);
         assert_eq!(record.token_frames.len(), 5);
@@ -147,7 +154,15 @@ fn as_in_rust(language: &str) {
     assert_eq!(rust["replies"].as_array().unwrap().len(), 13);
     assert_eq!(checked(&api, &replies)["replies"], rust["replies"]);
     checked(&dataset, &[]);
-    assert_eq!(run(&api, &dataset), run(&guest("rust-api"), &guest("rust-dataset")));
+    let (rust_api, rust_dataset) = (guest("rust-api"), guest("rust-dataset"));
+    assert_eq!(run(&api, &dataset, 6, &[]), run(&rust_api, &rust_dataset, 6, &[]));
+    // Half a character, white space of two bytes, and a line that ends as on Windows.
+    let lines = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&lines, b"Why?\n\n \xc2\xa0 How? \r\n\xe2\x82 caf\xc3\xa9\n\xff\xff").unwrap();
+    let file = ["--dataset-path", lines.path().to_str().unwrap()];
+    let asked = run(&api, &dataset, 4, &file);
+    assert_eq!(asked, run(&rust_api, &rust_dataset, 4, &file));
+    assert!(asked.iter().any(|(prompt, ..)| prompt.contains("\u{fffd} café")), "{asked:?}");
 }
 
 #[test]
@@ -173,6 +188,11 @@ fn the_examples_in_c_do_what_those_in_rust_do() {
 #[test]
 fn the_examples_in_cpp_do_what_those_in_rust_do() {
     as_in_rust("cpp");
+}
+
+#[test]
+fn the_examples_in_zig_do_what_those_in_rust_do() {
+    as_in_rust("zig");
 }
 
 #[test]
@@ -220,6 +240,8 @@ fn the_examples_pass_their_own_tests() {
             succeeded(&tests.output().unwrap());
         }
     }
+    let mut zig = Command::new(python.join("python-zig"));
+    succeeded(&zig.args(["test", "tickrate.zig"]).current_dir(example("sdk/zig")).output().unwrap());
 }
 
 #[test]
@@ -239,15 +261,25 @@ fn a_new_project_in_rust_builds_outside_of_the_repository_and_passes() {
 }
 
 #[test]
-fn new_projects_in_c_and_cpp_pass_their_own_tests_and_the_checks() {
-    for (language, kind) in [("c", "api"), ("c", "dataset"), ("cpp", "api"), ("cpp", "dataset")] {
+fn new_projects_in_c_cpp_and_zig_pass_their_own_tests_and_the_checks() {
+    let (python, _) = tools();
+    for (language, kind, test) in [
+        ("c", "api", "cc "),
+        ("c", "dataset", "cc "),
+        ("cpp", "api", "cc "),
+        ("cpp", "dataset", "cc "),
+        ("zig", "api", "zig test "),
+        ("zig", "dataset", "zig test "),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         succeeded(&plugin(folder.path(), &["new", "--lang", language, "--kind", kind, "my-own"]));
         let project = folder.path().join("my-own");
         let readme = std::fs::read_to_string(project.join("README.md")).unwrap();
-        let compile = readme.lines().find(|line| line.starts_with("cc ")).unwrap();
-        let ran = Command::new("sh").args(["-c", compile]).current_dir(&project).output().unwrap();
-        assert_eq!(succeeded(&ran), "all tests passed\n", "{language} {kind}");
+        let compile = readme.lines().find(|line| line.starts_with(test)).unwrap();
+        let compile = compile.replace("zig ", &format!("{} ", python.join("python-zig").display()));
+        let ran = Command::new("sh").args(["-c", &compile]).current_dir(&project).output().unwrap();
+        let told = succeeded(&ran) + &String::from_utf8_lossy(&ran.stderr);
+        assert!(told.to_lowercase().contains("tests passed"), "{language} {kind}: {told}");
         succeeded(&plugin(&project, &["build", "--out", "."]));
         assert_eq!(checked(&project.join("my-own.wasm"), &[])["plugin"], "my-own");
     }
@@ -292,10 +324,30 @@ fn a_module_in_c_that_needs_more_than_tickrate_offers_is_refused() {
 }
 
 #[test]
+fn a_panic_in_zig_is_a_line_in_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    succeeded(&plugin(folder.path(), &["new", "--lang", "zig", "--kind", "dataset", "my-own"]));
+    let project = folder.path().join("my-own");
+    let source = project.join("plugin.zig");
+    let text = std::fs::read_to_string(&source).unwrap();
+    let panics = text.replace(
+        "const question = if",
+        "const sure = turns[self.given];\n    _ = sure;\n    const question = if",
+    );
+    std::fs::write(&source, panics).unwrap();
+    succeeded(&plugin(&project, &["build", "--out", "."]));
+    let output = plugin(&project, &["check", "my-own.wasm", "--log"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("index out of bounds: index 1, len 1"), "{said}");
+}
+
+#[test]
 fn a_tool_that_is_missing_is_named_with_the_way_to_get_it() {
     for (name, told) in [
         ("python-api", "error: \"componentize-py\" is not installed; get it with: python3 -m venv .venv && "),
         ("javascript-api", "error: \"node\" is not installed; get it with: apt-get install nodejs npm"),
+        ("zig-api", "error: \"zig\" is not installed; get it with: python3 -m venv .venv && "),
         (
             "c-api",
             "error: \"clang for WebAssembly\" is not installed; get it with: apt-get install clang lld ",

@@ -6,6 +6,7 @@ mod project;
 mod scripted;
 mod search;
 mod toolchain;
+mod zig;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -62,8 +63,8 @@ pub enum BuildError {
     UnknownToolchain(String),
     /// A `plugin.json` does not say what it should.
     #[error(
-        "cannot read \"{path}\": {reason}; give it \"name\", \"language\" (python, javascript, typescript, c or cpp) and \"world\" \
-         (api-plugin, dataset-plugin or plugin)"
+        "cannot read \"{path}\": {reason}; give it \"name\", \"language\" (python, javascript, typescript, c, \
+         cpp or zig) and \"world\" (api-plugin, dataset-plugin or plugin)"
     )]
     Manifest {
         /// The file.

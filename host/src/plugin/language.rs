@@ -18,17 +18,20 @@ pub enum Language {
     C,
     /// Sources in C++17 for clang.
     Cpp,
+    /// A module for zig.
+    Zig,
 }
 
 impl Language {
     /// All of them, as they are listed.
-    pub const ALL: [Language; 6] = [
+    pub const ALL: [Language; 7] = [
         Language::Rust,
         Language::Python,
         Language::JavaScript,
         Language::TypeScript,
         Language::C,
         Language::Cpp,
+        Language::Zig,
     ];
 
     /// Its name in `plugin.json` and after `--lang`.
@@ -40,6 +43,7 @@ impl Language {
             Language::TypeScript => "typescript",
             Language::C => "c",
             Language::Cpp => "cpp",
+            Language::Zig => "zig",
         }
     }
 }

@@ -96,6 +96,12 @@ fn example(language: Language, kind: Role) -> (&'static str, &'static [Template]
             "cpp-dataset",
             example!("cpp-dataset": "plugin.cpp", "questions.cpp", "questions.hpp", "test_questions.cpp", "plugin.json", "README.md"),
         ),
+        (Language::Zig, Role::Api) => {
+            ("zig-api", example!("zig-api": "plugin.zig", "plugin.json", "replies.jsonl", "README.md"))
+        }
+        (Language::Zig, Role::Dataset) => {
+            ("zig-dataset", example!("zig-dataset": "plugin.zig", "plugin.json", "README.md"))
+        }
     }
 }
 
@@ -146,10 +152,13 @@ pub fn create(spec: &NewSpec) -> Result<Vec<PathBuf>, ScaffoldError> {
             put(&spec.dir.join(name), text)?;
         }
     }
-    if matches!(spec.language, Language::C | Language::Cpp) {
-        for (name, text) in sdk::c(spec.kind) {
-            put(&spec.dir.join(sdk::FOLDER).join(name), text)?;
-        }
+    let shared: Vec<Template> = match spec.language {
+        Language::C | Language::Cpp => sdk::c(spec.kind).collect(),
+        Language::Zig => sdk::ZIG.to_vec(),
+        Language::Rust | Language::Python | Language::JavaScript | Language::TypeScript => Vec::new(),
+    };
+    for (name, text) in shared {
+        put(&spec.dir.join(sdk::FOLDER).join(name), text)?;
     }
     let contract = spec.dir.join("wit");
     wit::write(&contract).map_err(|error| failed(&contract, &error))?;

@@ -1,5 +1,5 @@
-//! What plugins in C and C++ share, as text: the files of `examples/sdk/c` and `cpp`, which go into new projects and to
-//! the compiler where a project does not bring its own.
+//! What plugins in C, C++ and Zig share, as text: the files of `examples/sdk`, which go into new projects and to the
+//! compiler where a project does not bring its own.
 
 use super::Role;
 
@@ -21,6 +21,10 @@ const CPP: [Template; 1] = files!("cpp/": "tickrate.hpp");
 const API: [Template; 2] = files!("c/api/": "tickrate_plugin.h", "tickrate_plugin.c");
 /// And of the one for datasets.
 const DATASET: [Template; 2] = files!("c/dataset/": "tickrate_plugin.h", "tickrate_plugin.c");
+
+/// The module for a plugin in Zig, and the contract in its words.
+pub(super) const ZIG: [Template; 6] =
+    files!("zig/": "tickrate.zig", "types.zig", "abi.zig", "host.zig", "json.zig", "root.zig");
 
 /// The module and the bindings for a plugin in C or C++.
 pub(super) fn c(role: Role) -> impl Iterator<Item = Template> {

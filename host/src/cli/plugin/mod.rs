@@ -84,6 +84,8 @@ pub enum LanguageArg {
     C,
     /// C++, built with clang.
     Cpp,
+    /// Zig.
+    Zig,
 }
 
 impl From<LanguageArg> for Language {
@@ -95,6 +97,7 @@ impl From<LanguageArg> for Language {
             LanguageArg::Typescript => Language::TypeScript,
             LanguageArg::C => Language::C,
             LanguageArg::Cpp => Language::Cpp,
+            LanguageArg::Zig => Language::Zig,
         }
     }
 }

@@ -5,7 +5,8 @@ use std::process::Command;
 
 use super::component::World;
 use super::project::{Job, MANIFEST, run, sources};
-use super::{BuildError, component, file, search};
+use super::{BuildError, component, file, search, zig};
+use crate::plugin::sdk::Template;
 use crate::plugin::{Role, sdk};
 
 /// Where Debian's package `wasi-libc` has its headers.
@@ -62,7 +63,7 @@ impl Compiler {
             return Ok(Compiler::Debian(clang));
         }
         // The C++ library of zig writes to a stream before it gives up, which needs WASI.
-        let zig = if wanted == Wanted::C { find_zig(job) } else { None };
+        let zig = if wanted == Wanted::C { zig::find(job.folder) } else { None };
         zig.map(Compiler::Zig).ok_or(missing)
     }
 
@@ -94,8 +95,7 @@ impl Compiler {
             Compiler::Zig(zig) => {
                 let mut command = Command::new(zig);
                 command.args(["cc", "-target", "wasm32-wasi"]);
-                // It keeps what it has compiled where it was called, unless it is told otherwise.
-                command.env("ZIG_LOCAL_CACHE_DIR", job.temporary.join("zig"));
+                zig::keep_apart(&mut command, job);
                 command
             }
         };
@@ -141,21 +141,12 @@ fn linked(compiler: &Compiler, mut command: Command, job: &Job<'_>) -> Result<Ve
     component_of(job, &out)
 }
 
-/// zig as its own archive has it, or as Python's package `ziglang` does.
-fn find_zig(job: &Job<'_>) -> Option<PathBuf> {
-    search::program(job.folder, "zig").or_else(|| search::program(job.folder, "python-zig"))
-}
-
-/// The folder of the bindings and of the module that goes with them: the project's own, or the one of
-/// this version of tickrate.
+/// The folder of the bindings in C and of the module that goes with them.
 fn sdk_of(job: &Job<'_>) -> Result<PathBuf, BuildError> {
-    let own = job.folder.join(sdk::FOLDER);
-    if own.is_dir() {
-        return Ok(own);
-    }
     let role = match job.world {
         World::ApiPlugin => Role::Api,
         World::DatasetPlugin => Role::Dataset,
+        World::Plugin if job.folder.join(sdk::FOLDER).is_dir() => Role::Api,
         World::Plugin => {
             let reason =
                 format!("there are no bindings for the world \"plugin\" in a folder \"{}\"", sdk::FOLDER);
@@ -165,8 +156,21 @@ fn sdk_of(job: &Job<'_>) -> Result<PathBuf, BuildError> {
             });
         }
     };
+    sdk_folder(job, sdk::c(role))
+}
+
+/// The folder of what plugins in a language share: the project's own, or one with these files of this
+/// version of tickrate.
+pub(super) fn sdk_folder(
+    job: &Job<'_>,
+    files: impl IntoIterator<Item = Template>,
+) -> Result<PathBuf, BuildError> {
+    let own = job.folder.join(sdk::FOLDER);
+    if own.is_dir() {
+        return Ok(own);
+    }
     let folder = job.temporary.join(sdk::FOLDER);
-    for (name, text) in sdk::c(role) {
+    for (name, text) in files {
         let path = folder.join(name);
         std::fs::create_dir_all(&folder)
             .and_then(|()| std::fs::write(&path, text))
@@ -175,7 +179,8 @@ fn sdk_of(job: &Job<'_>) -> Result<PathBuf, BuildError> {
     Ok(folder)
 }
 
-fn component_of(job: &Job<'_>, module: &Path) -> Result<Vec<u8>, BuildError> {
+/// The component of a module whose exports are named as the contract has them.
+pub(super) fn component_of(job: &Job<'_>, module: &Path) -> Result<Vec<u8>, BuildError> {
     let bytes = std::fs::read(module).map_err(|error| file(module, &error))?;
     component::encode_as(job.world, bytes).map_err(|reason| BuildError::Componentize {
         name: job.name.to_owned(),

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 
 use super::component::World;
-use super::{BuildError, file, native, program, scripted};
+use super::{BuildError, file, native, program, scripted, zig};
 use crate::plugin::language::Language;
 use crate::plugin::wit;
 
@@ -22,7 +22,7 @@ pub(super) struct Project {
     pub(super) name: String,
     language: Language,
     world: World,
-    /// The module: `app.py`, `plugin.js` or `plugin.ts` where nothing is said.
+    /// The module: `app.py`, `plugin.js`, `plugin.ts` or `plugin.zig` where nothing is said.
     entry: Option<PathBuf>,
 }
 
@@ -106,6 +106,7 @@ pub(super) fn build(project: &Project, folder: &Path) -> Result<Vec<u8>, BuildEr
         Language::TypeScript => scripted::typescript(&job),
         Language::C => native::c(&job),
         Language::Cpp => native::cpp(&job),
+        Language::Zig => zig::zig(&job),
     }
 }
 
