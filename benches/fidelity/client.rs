@@ -10,8 +10,27 @@ use crate::BenchError;
 use crate::launch::{self, Cores, Standing, Usage};
 use crate::truth::Seen;
 
-/// What every request asks.
-pub const PROMPT: &str = "Say something that takes a while, one word at a time, and do not stop early.";
+/// What every request asks, unless it is asked to be long.
+const PROMPT: &str = "Say something that takes a while, one word at a time, and do not stop early.";
+
+/// What every request of a load asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prompt {
+    /// A sentence.
+    Short,
+    /// So many words.
+    Words(usize),
+}
+
+impl Prompt {
+    /// Its text, in which nothing needs an escape in JSON.
+    pub fn text(self) -> String {
+        match self {
+            Prompt::Short => PROMPT.to_string(),
+            Prompt::Words(words) => PROMPT.split(' ').cycle().take(words).collect::<Vec<_>>().join(" "),
+        }
+    }
+}
 
 /// How much is asked of the server.
 #[derive(Debug, Clone)]
@@ -22,6 +41,8 @@ pub struct Load {
     pub requests: u64,
     /// Tokens of each reply.
     pub max_tokens: u32,
+    /// What each request asks.
+    pub prompt: Prompt,
     /// A component to speak the API, instead of the built-in one.
     pub plugin: Option<PathBuf>,
     /// The binary under test.
@@ -58,7 +79,9 @@ pub fn run(
     .map(OsString::from)
     .collect();
     arguments.push(outputs.clone().into());
-    arguments.extend(["--prompt".into(), PROMPT.into()]);
+    let prompt = folder.join("prompt.txt");
+    std::fs::write(&prompt, load.prompt.text()).map_err(BenchError::system("write the prompt"))?;
+    arguments.extend(["--prompt".into(), format!("@{}", prompt.display()).into()]);
     if let Some(plugin) = &load.plugin {
         arguments.extend(["--api".into(), plugin.clone().into()]);
     }

@@ -30,8 +30,11 @@ pub fn run(
 ) -> Result<(Vec<Seen>, Usage), BenchError> {
     let this = std::env::current_exe().map_err(BenchError::system("find this program"))?;
     let out = folder.join("floor.jsonl");
-    let numbers = [load.streams as u64, load.requests, u64::from(load.max_tokens)];
-    let mut arguments = vec![OsString::from(FLOOR), out.clone().into(), url.into()];
+    let numbers = [load.streams as u64, load.requests];
+    let body_file = folder.join("body.json");
+    let body = body(&load.prompt.text(), load.max_tokens);
+    std::fs::write(&body_file, body).map_err(BenchError::system("write the raw reader's request"))?;
+    let mut arguments = vec![OsString::from(FLOOR), out.clone().into(), url.into(), body_file.into()];
     arguments.extend(numbers.map(|number| OsString::from(number.to_string())));
     let usage = launch::measured(&this, &arguments, cores, standing, folder)?;
     let text = std::fs::read_to_string(&out).map_err(BenchError::system("read the raw reader's times"))?;
@@ -53,16 +56,17 @@ fn seen_from(line: &str) -> Option<Seen> {
     })
 }
 
-/// The raw reader: `--floor FILE URL STREAMS REQUESTS MAX_TOKENS`.
+/// The raw reader: `--floor FILE URL BODY_FILE STREAMS REQUESTS`.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<String> = arguments.map(|argument| argument.to_string_lossy().into_owned()).collect();
     let number = |at: usize| arguments.get(at)?.parse::<u64>().ok();
-    let (Some(out), Some(url)) = (arguments.first(), arguments.get(1)) else { return ExitCode::from(2) };
-    let (Some(streams), Some(requests), Some(max_tokens)) = (number(2), number(3), number(4)) else {
-        return ExitCode::from(2);
-    };
+    let [out, url, body, ..] = &arguments[..] else { return ExitCode::from(2) };
+    let (Some(streams), Some(requests)) = (number(3), number(4)) else { return ExitCode::from(2) };
     let address = url.trim_start_matches("http://");
-    match read_all(address, streams as usize, requests, max_tokens).and_then(|all| write_all(out, &all)) {
+    let read = std::fs::read_to_string(body)
+        .and_then(|body| read_all(address, streams as usize, requests, &body))
+        .and_then(|all| write_all(out, &all));
+    match read {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -82,11 +86,13 @@ struct Exchange {
 struct Connection {
     socket: TcpStream,
     exchange: Option<Exchange>,
+    request: Vec<u8>,
+    /// How much of the request the socket has taken.
+    taken: usize,
 }
 
 /// The body of every request, which is what tickrate sends as well.
-fn body(max_tokens: u64) -> String {
-    let prompt = crate::client::PROMPT;
+fn body(prompt: &str, max_tokens: u32) -> String {
     format!(
         "{{\"model\":\"tickrate-sim\",\"messages\":[{{\"role\":\"user\",\"content\":\"{prompt}\"}}],\
          \"max_tokens\":{max_tokens},\"stream\":true,\"temperature\":0.0,\
@@ -102,35 +108,56 @@ impl Connection {
             body.len()
         );
         let exchange = Exchange { number, sent_ns: monotonic_ns(), bytes: Vec::new(), marks: Vec::new() };
-        // A request is far smaller than a socket's buffer, so it is written at once or not at all.
-        self.socket.write_all(request.as_bytes())?;
         self.exchange = Some(exchange);
+        (self.request, self.taken) = (request.into_bytes(), 0);
+        self.send_on()
+    }
+
+    fn is_sent(&self) -> bool {
+        self.taken == self.request.len()
+    }
+
+    /// Writes as much as the socket takes.
+    fn send_on(&mut self) -> io::Result<()> {
+        while !self.is_sent() {
+            match self.socket.write(&self.request[self.taken..]) {
+                Ok(written) => self.taken += written,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
         Ok(())
+    }
+
+    /// What the event loop is to tell of it.
+    fn watch(&self, epoll: libc::c_int, operation: libc::c_int, index: usize) -> io::Result<()> {
+        let room = if self.is_sent() { 0 } else { libc::EPOLLOUT };
+        let mut event = libc::epoll_event { events: (libc::EPOLLIN | room) as u32, u64: index as u64 };
+        // SAFETY: both descriptors are open, and the event is valid for the call.
+        match unsafe { libc::epoll_ctl(epoll, operation, self.socket.as_raw_fd(), &mut event) } {
+            0.. => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
     }
 }
 
-fn read_all(address: &str, streams: usize, requests: u64, max_tokens: u64) -> io::Result<Vec<Exchange>> {
+fn read_all(address: &str, streams: usize, requests: u64, body: &str) -> io::Result<Vec<Exchange>> {
     // SAFETY: a plain system call; its result is checked.
     let epoll = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
     if epoll < 0 {
         return Err(io::Error::last_os_error());
     }
-    let body = body(max_tokens);
     let mut connections = Vec::with_capacity(streams);
-    for index in 0..streams {
+    for _ in 0..streams {
         let socket = TcpStream::connect(address)?;
         socket.set_nodelay(true)?;
         socket.set_nonblocking(true)?;
-        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: index as u64 };
-        // SAFETY: both descriptors are open, and the event is valid for the call.
-        if unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, socket.as_raw_fd(), &mut event) } < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        connections.push(Connection { socket, exchange: None });
+        connections.push(Connection { socket, exchange: None, request: Vec::new(), taken: 0 });
     }
     let mut next = 0;
-    for connection in connections.iter_mut().take(requests as usize) {
-        connection.send(address, &body, next)?;
+    for (index, connection) in connections.iter_mut().enumerate().take(requests as usize) {
+        connection.send(address, body, next)?;
+        connection.watch(epoll, libc::EPOLL_CTL_ADD, index)?;
         next += 1;
     }
     let mut done = Vec::with_capacity(requests as usize);
@@ -140,7 +167,17 @@ fn read_all(address: &str, streams: usize, requests: u64, max_tokens: u64) -> io
         // SAFETY: the buffer holds as many events as the call is told.
         let ready = unsafe { libc::epoll_wait(epoll, events.as_mut_ptr(), events.len() as i32, -1) };
         for event in &events[..usize::try_from(ready).unwrap_or(0)] {
-            let connection = &mut connections[event.u64 as usize];
+            let index = event.u64 as usize;
+            let connection = &mut connections[index];
+            if !connection.is_sent() {
+                connection.send_on()?;
+                if connection.is_sent() {
+                    connection.watch(epoll, libc::EPOLL_CTL_MOD, index)?;
+                }
+            }
+            if event.events == libc::EPOLLOUT as u32 {
+                continue;
+            }
             let socket = connection.socket.as_raw_fd();
             // SAFETY: the buffer is as large as the call is told.
             let read = unsafe { libc::read(socket, buffer.as_mut_ptr().cast(), buffer.len()) };
@@ -157,7 +194,10 @@ fn read_all(address: &str, streams: usize, requests: u64, max_tokens: u64) -> io
             if exchange.bytes.ends_with(b"\r\n0\r\n\r\n") {
                 done.extend(connection.exchange.take());
                 if next < requests {
-                    connection.send(address, &body, next)?;
+                    connection.send(address, body, next)?;
+                    if !connection.is_sent() {
+                        connection.watch(epoll, libc::EPOLL_CTL_MOD, index)?;
+                    }
                     next += 1;
                 }
             }

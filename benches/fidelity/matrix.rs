@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tickrate::record::RequestRecord;
 
-use crate::client::{self, Load, Ran};
+use crate::client::{self, Load, Prompt, Ran};
 use crate::launch::{Cores, Standing, Usage};
 use crate::server::{Server, ServerSpec};
 use crate::truth::{self, Errors, Seen, Spread, Truth};
@@ -39,7 +39,10 @@ pub struct Figures {
     /// Tokens that arrived in a second, as a share of those of a client that loses no time.
     pub delivered: f64,
     pub tokens_per_s: f64,
+    /// CPU time a token, in microseconds, beyond what a run of one token takes.
     pub cpu_us: f64,
+    /// CPU time a token, in microseconds, of the whole run.
+    pub cpu_in_all_us: f64,
     pub rss_mib: f64,
     /// What tickrate's own verdict trusts its times to; not a number for the raw reader.
     pub trust_ms: f64,
@@ -89,10 +92,21 @@ pub struct Results {
     pub shielded: bool,
     /// The load average of the machine, its cores' worth of work, before and after.
     pub load_average: [String; 2],
+    /// What a run of one request of one token takes of CPU time, from the start of the process to its
+    /// end, in seconds.
+    pub start_up_s: Vec<(Reader, f64)>,
     pub cells: Vec<Cell>,
+    /// What is sent and what comes back is long; what it is is said in words.
+    pub large: Vec<(&'static str, Cell)>,
     pub saturated: Option<Cell>,
     pub several: Option<SeveralTokens>,
     pub paced: Vec<Paced>,
+}
+
+impl Results {
+    fn start_up_s(&self, reader: Reader) -> f64 {
+        self.start_up_s.iter().find(|(of, _)| *of == reader).map_or(f64::NAN, |(_, seconds)| *seconds)
+    }
 }
 
 /// The bench, ready to run.
@@ -106,6 +120,8 @@ pub struct Bench<'a> {
 const TOKENS: u32 = 128;
 /// The TTFT of the paced server, in milliseconds.
 const TTFT_MS: f64 = 50.0;
+/// How often a run of one token is measured.
+const START_UPS: usize = 5;
 
 /// What a reader saw, what it used, and its own verdict: how far it trusts itself in ms, and whether
 /// (1 or 0) it was a limit.
@@ -120,8 +136,10 @@ impl Bench<'_> {
             best: self.options.best,
             realtime: true,
             load_average: Default::default(),
+            start_up_s: self.start_up()?,
             shielded: self.options.standing == Standing::Shielded,
             cells: Vec::new(),
+            large: Vec::new(),
             saturated: None,
             several: None,
             paced: Vec::new(),
@@ -132,15 +150,16 @@ impl Bench<'_> {
                 let load = self.load(streams, streams as u64 * each, TOKENS);
                 let ideal_s = each as f64 * (TTFT_MS + f64::from(itl_ms * (TOKENS - 1))) / 1e3;
                 let server = ServerSpec::paced(itl_ms, 1);
-                let readers = self.readers(&server, &load, ideal_s, &mut results.realtime)?;
+                let readers = self.readers(&server, &load, ideal_s, &mut results)?;
                 results.cells.push(Cell { streams, itl_ms, readers });
             }
         }
         if self.options.matrix_only {
             return Ok(results);
         }
+        results.large = self.large(&mut results)?;
         let load = self.load(16, if self.options.quick { 256 } else { 1024 }, 1024);
-        let readers = self.readers(&ServerSpec::unpaced(), &load, f64::NAN, &mut true)?;
+        let readers = self.readers(&ServerSpec::unpaced(), &load, f64::NAN, &mut results)?;
         results.saturated = Some(Cell { streams: 16, itl_ms: 0, readers });
         results.several = Some(self.several_tokens()?);
         let seconds = if self.options.quick { 2 } else { 6 };
@@ -150,9 +169,50 @@ impl Bench<'_> {
         Ok(results)
     }
 
+    fn all_readers(&self) -> Vec<Reader> {
+        let mut readers = vec![Reader::Floor, Reader::Native];
+        if self.options.plugin.is_some() {
+            readers.push(Reader::Plugin);
+        }
+        readers
+    }
+
+    /// What each reader uses for one request of one token: the middle one of some runs.
+    fn start_up(&self) -> Result<Vec<(Reader, f64)>, BenchError> {
+        let mut all = Vec::new();
+        for reader in self.all_readers() {
+            let running = Server::start(&ServerSpec::paced(5, 1), &self.cores, self.folder)?;
+            let mut taken_s = Vec::new();
+            for _ in 0..START_UPS {
+                taken_s.push(self.read(reader, &running.url, &self.load(1, 1, 1))?.1.cpu_s);
+            }
+            taken_s.sort_unstable_by(f64::total_cmp);
+            eprintln!("one token  {:<18} {:.1} ms of CPU", reader.name(), taken_s[START_UPS / 2] * 1e3);
+            all.push((reader, taken_s[START_UPS / 2]));
+        }
+        Ok(all)
+    }
+
     fn load(&self, streams: usize, requests: u64, max_tokens: u32) -> Load {
         let program = self.options.program.clone();
-        Load { streams, requests, max_tokens, plugin: None, program, flags: Vec::new() }
+        let prompt = Prompt::Short;
+        Load { streams, requests, max_tokens, prompt, plugin: None, program, flags: Vec::new() }
+    }
+
+    /// Prompts of a quarter of a megabyte, and replies of one.
+    fn large(&self, results: &mut Results) -> Result<Vec<(&'static str, Cell)>, BenchError> {
+        const STREAMS: usize = 32;
+        let mut all = Vec::new();
+        for (name, words, tokens, each, itl_ms) in
+            [("50,000-word prompts", Some(50_000), TOKENS, 3, 5), ("replies of 1 MB", None, 4_000, 1, 2)]
+        {
+            let mut load = self.load(STREAMS, STREAMS as u64 * each, tokens);
+            load.prompt = words.map_or(Prompt::Short, Prompt::Words);
+            let ideal_s = each as f64 * (TTFT_MS + f64::from(itl_ms * (tokens - 1))) / 1e3;
+            let readers = self.readers(&ServerSpec::paced(itl_ms, 1), &load, ideal_s, results)?;
+            all.push((name, Cell { streams: STREAMS, itl_ms, readers }));
+        }
+        Ok(all)
     }
 
     /// All readers under one load, in turn in each round, so that a busy machine meets them alike.
@@ -161,20 +221,18 @@ impl Bench<'_> {
         server: &ServerSpec,
         load: &Load,
         ideal_s: f64,
-        realtime: &mut bool,
+        results: &mut Results,
     ) -> Result<Vec<(Reader, Figures)>, BenchError> {
-        let mut readers = vec![Reader::Floor, Reader::Native];
-        if self.options.plugin.is_some() {
-            readers.push(Reader::Plugin);
-        }
+        let readers = self.all_readers();
         let mut taken: Vec<Vec<Figures>> = vec![Vec::new(); readers.len()];
         for _ in 0..self.options.rounds {
             for (reader, taken) in readers.iter().zip(&mut taken) {
                 let running = Server::start(server, &self.cores, self.folder)?;
-                *realtime &= running.realtime;
+                results.realtime &= running.realtime;
                 let (seen, usage, trust) = self.read(*reader, &running.url, load)?;
                 let truth = truth::read(&running.stop()?)?;
-                let figures = figures(&truth, &seen, usage, trust, ideal_s);
+                let start_up_s = results.start_up_s(*reader);
+                let figures = figures(&truth, &seen, usage, start_up_s, trust, ideal_s);
                 eprintln!("{:>5} streams  {:<18} {}", load.streams, reader.name(), line(&figures));
                 taken.push(figures);
             }
@@ -237,13 +295,21 @@ impl Bench<'_> {
     }
 }
 
-fn figures(truth: &Truth, seen: &[Seen], usage: Usage, trust: (f64, f64), ideal_s: f64) -> Figures {
+fn figures(
+    truth: &Truth,
+    seen: &[Seen],
+    usage: Usage,
+    start_up_s: f64,
+    trust: (f64, f64),
+    ideal_s: f64,
+) -> Figures {
     let (elapsed_s, tokens) = (truth::elapsed_s(truth), truth::tokens(truth) as f64);
     Figures {
         errors: truth::compare(truth, seen),
         delivered: ideal_s / elapsed_s,
         tokens_per_s: tokens / elapsed_s,
-        cpu_us: usage.cpu_s * 1e6 / tokens,
+        cpu_us: (usage.cpu_s - start_up_s) * 1e6 / (tokens - 1.0),
+        cpu_in_all_us: usage.cpu_s * 1e6 / tokens,
         rss_mib: usage.rss_mib,
         trust_ms: trust.0,
         limited: trust.1,
@@ -281,6 +347,7 @@ fn put_together(rounds: &[Figures], best: bool) -> Figures {
         delivered: highest(&|figures| figures.delivered),
         tokens_per_s: highest(&|figures| figures.tokens_per_s),
         cpu_us: usual(&|figures| figures.cpu_us),
+        cpu_in_all_us: usual(&|figures| figures.cpu_in_all_us),
         rss_mib: usual(&|figures| figures.rss_mib),
         trust_ms: usual(&|figures| figures.trust_ms),
         limited: usual(&|figures| figures.limited),

@@ -72,19 +72,20 @@ fn errors(cells: &[Cell]) -> String {
 fn costs(cells: &[Cell]) -> String {
     let mut out = String::from(
         "Load and cost; in brackets, as a multiple of the raw reader's:\n\n\
-         | streams | ms between tokens | reader | load delivered | CPU µs a token | peak MiB | its own verdict |\n\
-         | ---: | ---: | --- | ---: | ---: | ---: | --- |\n",
+         | streams | ms between tokens | reader | load delivered | CPU µs a token | with the start-up | peak MiB | its own verdict |\n\
+         | ---: | ---: | --- | ---: | ---: | ---: | ---: | --- |\n",
     );
     for cell in cells {
         for (reader, figures) in &cell.readers {
             let _ = writeln!(
                 out,
-                "| {} | {} | {} | {:.1} % | {} | {:.0} | {} |",
+                "| {} | {} | {} | {:.1} % | {} | {:.1} | {:.0} | {} |",
                 cell.streams,
                 cell.itl_ms,
                 reader.name(),
                 figures.delivered * 100.0,
                 beside(cell, *reader, |figures| figures.cpu_us, 1),
+                figures.cpu_in_all_us,
                 figures.rss_mib,
                 verdict(*reader, figures)
             );
@@ -103,6 +104,28 @@ fn verdict(reader: Reader, figures: &Figures) -> String {
 
 fn others(results: &Results) -> String {
     let mut out = String::from("Other loads:\n\n| load | figure | value |\n| --- | --- | --- |\n");
+    for (reader, seconds) in &results.start_up_s {
+        let _ = writeln!(
+            out,
+            "| one request of one token | CPU ms in all, {} | {:.0} |",
+            reader.name(),
+            seconds * 1e3
+        );
+    }
+    for (name, cell) in &results.large {
+        for (reader, Figures { errors, .. }) in &cell.readers {
+            let _ = writeln!(
+                out,
+                "| {} streams, {name} | {}: load delivered; errors of TTFT, first token, ITL in ms | {:.1} %; {}; {}; {} |",
+                cell.streams,
+                reader.name(),
+                cell.of(*reader).map_or(f64::NAN, |figures| figures.delivered * 100.0),
+                spread(errors.ttft),
+                spread(errors.lateness),
+                spread(errors.itl),
+            );
+        }
+    }
     if let Some(cell) = &results.saturated {
         for (reader, _) in &cell.readers {
             let _ = writeln!(
@@ -152,6 +175,9 @@ fn targets(results: &Results) -> String {
     let mut all = Vec::new();
     for cell in results.cells.iter().filter(|cell| cell.itl_ms == 5) {
         cell_targets(cell, &mut all);
+    }
+    for (what, cell) in &results.large {
+        large_targets(what, cell, &mut all);
     }
     if let Some(cell) = &results.saturated
         && let (Some(ours), Some(floor)) = (cell.of(Reader::Native), cell.of(Reader::Floor))
@@ -222,6 +248,17 @@ fn cell_targets(cell: &Cell, all: &mut Vec<Target>) {
     if cell.streams == 256 {
         all.push(at_most(name("peak memory"), ours.rss_mib, 60.0, " MiB"));
     }
+}
+
+/// What is long must not slow the reader down, nor make first tokens late.
+fn large_targets(what: &str, cell: &Cell, all: &mut Vec<Target>) {
+    let (Some(ours), Some(floor)) = (cell.of(Reader::Native), cell.of(Reader::Floor)) else { return };
+    let name = |figure: &str| format!("{figure} the raw reader's, {} streams, {what}", cell.streams);
+    let beyond = |of: fn(&Errors) -> f64| of(&ours.errors) - of(&floor.errors);
+    let delivered = ours.delivered / floor.delivered * 100.0;
+    all.push(at_least(name("load delivered, of"), delivered, 98.0, " %"));
+    all.push(at_most(name("error of TTFT, p50, beyond"), beyond(|errors| errors.ttft.p50), 0.5, " ms"));
+    all.push(at_most(name("error of TTFT, p99, beyond"), beyond(|errors| errors.ttft.p99), 2.0, " ms"));
 }
 
 fn at_most(name: String, got: f64, limit: f64, unit: &str) -> Target {
