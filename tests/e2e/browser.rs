@@ -5,7 +5,7 @@ use std::process::Command;
 
 use tickrate::sim::SimSpec;
 
-use crate::running::{perf_on, root, sim, tickrate};
+use crate::running::{data, perf_on, root, sim, tickrate};
 
 /// What a script of `tests/browser` says; it must have ended well.
 #[track_caller]
@@ -35,6 +35,29 @@ fn a_report_can_be_read_by_anyone_and_reaches_nothing() {
     let output = tickrate(folder.path(), words).args(["--model", evil, "--url", &url]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     checked("check_report.py", &folder.path().join("outputs/run/report.html"), evil);
+}
+
+#[test]
+fn conversations_and_an_open_loop_can_be_read_as_well() {
+    let spec = SimSpec {
+        ttft: "exp:10".parse().unwrap(),
+        itl: "exp:1".parse().unwrap(),
+        faults: vec!["http_500_html:0.05".parse().unwrap()],
+        seed: 5,
+        ..SimSpec::default()
+    };
+    let talk = data("custom_multi_turn.jsonl");
+    let talk = talk.to_str().unwrap();
+    let conversations = format!(
+        "--no-test-connection --dataset custom_multi_turn --multi-turn --dataset-path {talk} --max-tokens 8 \
+         --parallel 1 2 4 --number 4 12 20"
+    );
+    let open = "--no-test-connection --prompt hello --max-tokens 8 --open-loop --rate 50 100 200 --number 20 40 60 \
+                --goodput ttft:30";
+    for flags in [conversations.as_str(), open] {
+        let run = perf_on(spec.clone(), flags).ended(0);
+        checked("check_report.py", &run.path().join("report.html"), "tiny");
+    }
 }
 
 #[test]

@@ -2,11 +2,13 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::Child;
 
 use serde_json::{Value, json};
 use tickrate::sim::SimSpec;
 
+use crate::browser::checked;
 use crate::running::{Run, chat, perf_on, sim, start};
 
 /// Where a run that was just started serves what it prints under `name`.
@@ -62,7 +64,7 @@ fn the_page_its_events_and_the_metrics_tell_what_goes_on() {
     let (head, body) = get(&page, "/");
     assert!(head.starts_with("HTTP/1.1 200 OK\r\ncontent-type: text/html"), "{head}");
     assert!(head.contains("default-src 'none'"), "{head}");
-    assert!(!body.contains(" src=") && !body.contains("<link"), "nothing is loaded");
+    assert!(!body.contains(" src=") && !body.contains("href=\"h"), "nothing is loaded");
     assert!(get(&page, "/nothing").0.starts_with("HTTP/1.1 404"));
     assert!(get(&metrics, "/").0.starts_with("HTTP/1.1 404"), "only the metrics are there");
     assert!(get(&metrics, "/metrics").1.contains("# TYPE tickrate_requests_total counter"));
@@ -96,6 +98,20 @@ fn the_page_its_events_and_the_metrics_tell_what_goes_on() {
     let sum = |name: &str| series.iter().map(|point| point[name].as_f64().unwrap()).sum::<f64>();
     assert_eq!(json!(sum("succeeded") as u64), finished[1]["succeeded"]);
     assert_eq!(json!(sum("output_tokens") as u64), finished[1]["output_tokens"]);
+}
+
+#[test]
+fn a_browser_that_watches_sees_the_figures_that_the_run_writes() {
+    let server = sim(steady());
+    let folder = tempfile::tempdir().unwrap();
+    let flags =
+        "--no-test-connection --prompt hello --max-tokens 20 --parallel 2 4 --number 8 100 --dashboard 0";
+    let mut child = start(folder.path(), &chat(&server.url()), flags);
+    let page = format!("http://{}/", address(&mut child, "dashboard"));
+    let run = folder.path().join("outputs/run");
+    checked("check_dashboard.py", Path::new(&page), run.to_str().unwrap());
+    let output = child.wait_with_output().unwrap();
+    Run { folder, output }.ended(0);
 }
 
 #[test]

@@ -42,6 +42,7 @@ fn bad_flags_are_told_in_a_line_each_before_any_request() {
         &["--parallel", "0", "--number", "0"],
         &["--number", "many"],
         &["--no-such-flag"],
+        &["--paralel", "5"],
         &["--api", "nonsense", "--prompt", "hello"],
         &["--api", "missing.wasm", "--prompt", "hello"],
         &["--dataset", "nonsense"],

@@ -4,7 +4,7 @@ use tickrate::record::RequestRecord;
 use tickrate::sim::SimSpec;
 
 use crate::raw_server::RawServer;
-use crate::running::{Run, chat, data, failure, perf, sim};
+use crate::running::{Run, chat, data, failure, perf, sim, tickrate};
 
 #[test]
 fn an_open_loop_over_two_servers_counts_goodput_and_retries() {
@@ -84,6 +84,14 @@ fn sla_auto_tune_finds_the_number_of_slots() {
     assert_eq!(found["answers"][0]["best"], 6, "{}", run.printed());
     assert!(run.stdout().contains("SLA Auto-tune Summary:"), "{}", run.stdout());
     assert!(run.path().join("sla_parallel_8_run_1/requests.parquet").exists());
+    // The page has the answer, and is the same when it is made again.
+    let page = run.path().join("report.html");
+    let written = std::fs::read_to_string(&page).unwrap();
+    let row = "<th scope=\"row\">p99_ttft &lt;=350ms</th><td class=\"text\">parallel</td><td>6</td>";
+    assert!(written.contains(row), "the answer is not on the page");
+    let again = tickrate(run.folder.path(), "report outputs/run").output().unwrap();
+    assert_eq!(again.status.code(), Some(0), "{}", String::from_utf8_lossy(&again.stderr));
+    assert!(std::fs::read_to_string(&page).unwrap() == written, "the page is not what the run had written");
 }
 
 fn quick(ttft: &str) -> SimSpec {

@@ -32,11 +32,29 @@ fn completions_and_the_man_page_know_the_flags() {
 }
 
 #[test]
-fn a_word_that_is_no_command_is_a_usage_error() {
-    let output = tickrate(Path::new("."), "pref").output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("unrecognized subcommand 'pref'") && said.contains("'perf'"), "{said}");
+fn a_command_line_that_cannot_be_understood_is_told_in_one_line() {
+    let lines = [
+        "pref",
+        "perf --paralel 5",
+        "perf --number",
+        "perf --number many",
+        "perf --arrival gauss",
+        "perf --ramp 1:2:3 --steps 1:2",
+        "perf hello",
+        "config chek",
+        "plugin new --lang pyton",
+        "report",
+        "compare a",
+        "sim --port many",
+    ];
+    let told = lines.map(|line| {
+        let output = tickrate(Path::new("."), line).output().unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{line}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(said.lines().count(), 1, "{said}");
+        format!("$ tickrate {line}\n{said}")
+    });
+    insta::assert_snapshot!("refusals", told.concat());
 }
 
 /// Numbers become `#` and the width of columns goes, since both depend on how fast the machine is.

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::exit::{AppError, Exit};
 use super::parts::Parts;
-use super::results::Results;
+use super::results::{FINDINGS, Results};
 use super::stages::Stages;
 use super::{connection, folder, gates, outputs, parts, replay, signals, visualize};
 use crate::clock::Clock;
@@ -270,7 +270,7 @@ impl Run {
     fn tell_findings(&self, stages: &Stages) -> Result<(), AppError> {
         let Some((table, report)) = stages.findings() else { return Ok(()) };
         self.console.print(&format!("\n{table}\n"));
-        summary::write(&self.folder.join("sla_summary.json"), &format!("{report:#}\n"))
+        summary::write(&self.folder.join(FINDINGS), &format!("{report:#}\n"))
             .map_err(|error| AppError::new(Exit::Failed, error.to_string()))
     }
 

@@ -80,7 +80,7 @@ pub(super) struct Digest {
 pub(super) fn digest(file: &Path, profiled: bool) -> Result<Digest, OutputError> {
     let stored = stored::read_figures(file)?;
     let mut accumulator = StageAccumulator::new(&stored.stage);
-    let mut profile = profiled.then(|| ProfileAccumulator::new(stored.end.as_ref()));
+    let mut profile = profiled.then(|| ProfileAccumulator::new(&stored.stage.goodput, stored.end.as_ref()));
     let text = |pointer: &str| {
         stored.run.config.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_string()
     };

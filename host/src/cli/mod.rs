@@ -5,6 +5,7 @@ pub mod datasets;
 pub mod gates;
 pub mod perf;
 pub mod plugin;
+mod refusal;
 pub mod reparse;
 pub mod settings;
 pub mod sim;
@@ -82,10 +83,19 @@ enum Command {
 }
 
 /// Does what a command line asks for, with what the environment and a configuration file add to it.
-/// Ends the process if the command line asks for help or cannot be understood.
+/// Ends the process if the command line asks for help.
+///
+/// # Errors
+/// If the command line cannot be understood, or what it asks for cannot be done.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> Result<Exit, AppError> {
     let layered = settings::layered(words.into_iter().collect(), std::env::vars_os())?;
-    let cli = Cli::try_parse_from(&layered.words).unwrap_or_else(|error| error.exit());
+    let cli = match Cli::try_parse_from(&layered.words) {
+        Ok(cli) => cli,
+        Err(error) => match refusal::line(&error, &layered.words) {
+            Some(line) => return Err(AppError::usage(line)),
+            None => error.exit(),
+        },
+    };
     for note in &layered.notes {
         eprintln!("note: {note}");
     }

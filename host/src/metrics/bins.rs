@@ -11,8 +11,9 @@ use crate::units::Nanos;
 const MANTISSA_BITS: u32 = 5;
 const SHIFT: u32 = 52 - MANTISSA_BITS;
 
-/// What is less is in the lowest bin: a nanosecond, in milliseconds.
-const LEAST: f64 = 1e-6;
+/// What is less is in the lowest bin: a microsecond, in milliseconds. Frames that came with one read are
+/// no time apart.
+const LEAST: f64 = 1e-3;
 /// What is more is in the highest one: eleven days, in milliseconds.
 const MOST: f64 = 1e9;
 

@@ -132,7 +132,7 @@ mod tests {
             goodput: Vec::new(),
             folder: std::env::temp_dir(),
         };
-        let (mut figures, mut profile) = (StageAccumulator::new(&header), ProfileAccumulator::new(None));
+        let (mut figures, mut profile) = (StageAccumulator::new(&header), ProfileAccumulator::new(&[], None));
         let mut at = 0.0;
         for index in 0..count {
             let noise = f64::from((index + shift) * 37 % 101) / 505.0;

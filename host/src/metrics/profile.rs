@@ -7,7 +7,7 @@ use super::bins::{Bars, Cells, Columns, HeatMap, Histogram, Track, aligned};
 use super::resample::{Interval, RequestSample, wilson_percent};
 use super::turns::{ConversationView, Turns};
 use super::{Quantity, StageSummary};
-use crate::record::{RequestRecord, StageEnd};
+use crate::record::{GoodputTarget, RequestRecord, StageEnd};
 use crate::units::Nanos;
 
 /// The times of requests that are drawn, in milliseconds.
@@ -41,6 +41,7 @@ pub struct ProfileAccumulator {
     failed: Track,
     conversations: Turns,
     sample: RequestSample,
+    goodput: Vec<GoodputTarget>,
 }
 
 /// The course of a stage, as it is drawn.
@@ -76,8 +77,8 @@ pub struct Course {
 }
 
 impl ProfileAccumulator {
-    /// Nothing yet of a stage that ended with `end`, if it is known.
-    pub fn new(end: Option<&StageEnd>) -> ProfileAccumulator {
+    /// Nothing yet of a stage with these goodput targets, that ended with `end`, if it is known.
+    pub fn new(goodput: &[GoodputTarget], end: Option<&StageEnd>) -> ProfileAccumulator {
         let origin = end.map_or(Nanos::ZERO, |end| Nanos(end.started_ns));
         let columns = Columns::new(origin);
         let track = || Track::new(columns.clone());
@@ -91,6 +92,7 @@ impl ProfileAccumulator {
             failed: track(),
             conversations: Turns::default(),
             sample: RequestSample::default(),
+            goodput: goodput.to_vec(),
         }
     }
 
@@ -106,7 +108,7 @@ impl ProfileAccumulator {
             return;
         }
         self.completed.add(record.completed, 1.0);
-        self.sample.push(record);
+        self.sample.push(record, self.goodput.iter().all(|target| target.is_met_by(record)));
         let mut draw = |what: Drawn, at: Nanos, value: f64| {
             self.histograms[what as usize].add(value);
             self.maps[what as usize].add(at, value);
@@ -177,7 +179,18 @@ fn intervals(stage: &StageSummary, sample: &RequestSample) -> Vec<(Quantity, Int
         let interval = hits.and_then(|hits| wilson_percent(hits, stage.total));
         out.extend(Quantity::named(name).ok().zip(interval));
     }
+    if stage.stage.parallel.is_none() {
+        out.extend(Quantity::named("goodput").ok().zip(goodput_of_arrivals(stage)));
+    }
     out
+}
+
+/// Where the goodput of an open loop is thought to be: the arrivals are given, and which of them are good
+/// is a share.
+fn goodput_of_arrivals(stage: &StageSummary) -> Option<Interval> {
+    let Interval { low, high } = wilson_percent(stage.good?, stage.total)?;
+    let of = |percent: f64| Some(percent / 100.0 * stage.total as f64 / stage.duration_s?);
+    Some(Interval { low: of(low)?, high: of(high)? })
 }
 
 impl Profile {
@@ -205,7 +218,7 @@ mod tests {
             goodput: Vec::new(),
             folder: std::env::temp_dir(),
         };
-        let (mut figures, mut profile) = (StageAccumulator::new(&header), ProfileAccumulator::new(None));
+        let (mut figures, mut profile) = (StageAccumulator::new(&header), ProfileAccumulator::new(&[], None));
         for index in 0..40 {
             let sent_ms = f64::from(index / 2) * 100.0;
             let record = match index {
@@ -226,7 +239,43 @@ mod tests {
         let counts: Vec<u64> = profile.bars.iter().map(|(_, bars)| bars.counts.iter().sum()).collect();
         assert_eq!(counts, [39, 39, 390, 39]);
         assert!(profile.conversations.is_none());
+        assert!(profile.interval(Quantity::named("goodput").unwrap()).is_none(), "nobody asked");
         let error_rate = profile.interval(Quantity::named("error_rate").unwrap()).unwrap();
         assert!(error_rate.low < 2.5 && 2.5 < error_rate.high, "{error_rate:?}");
+    }
+
+    #[test]
+    fn goodput_is_as_sure_as_its_share_in_either_loop() {
+        for (parallel, rate_rps) in [(Some(1), None), (None, Some(10.0))] {
+            let header = StageHeader {
+                index: 0,
+                name: "stage".into(),
+                parallel,
+                rate_rps,
+                number: 200,
+                warmup: 0,
+                goodput: vec!["ttft:50".parse().unwrap()],
+                folder: std::env::temp_dir(),
+            };
+            let mut figures = StageAccumulator::new(&header);
+            let mut profile = ProfileAccumulator::new(&header.goodput, None);
+            for index in 0..200 {
+                // Every fourth is slow to begin, and as long as the others.
+                let ttft_ms = if index % 4 == 3 { 80.0 } else { 20.0 };
+                let record =
+                    testing::streamed(f64::from(index) * 100.0, ttft_ms, (100.0 - ttft_ms) / 10.0, 11);
+                figures.push(&record);
+                profile.push(&record);
+            }
+            let stage = figures.finish(&header, None).unwrap();
+            let profile = profile.finish(&stage);
+            let (goodput, all) = (stage.goodput_rps().unwrap(), stage.request_throughput_rps().unwrap());
+            assert!((goodput / all - 0.75).abs() < 1e-9);
+            let Interval { low, high } = profile.interval(Quantity::named("goodput").unwrap()).unwrap();
+            assert!(low < goodput && goodput < high && high < all, "{low} {goodput} {high} {all}");
+            // 1.96 standard deviations of a share of three quarters of 200: 6 % to either side. In the order
+            // in which they came, the slow ones are spread evenly, and blocks of them vary less.
+            assert!((0.01..0.13).contains(&((high - low) / all)), "{low} {high}");
+        }
     }
 }

@@ -41,6 +41,8 @@ struct Drawn {
     itl_count: f64,
     input: f64,
     output: f64,
+    /// 1 for a request that met every goodput target, else 0.
+    good: f64,
 }
 
 /// The requests of a stage that succeeded, as far as they are kept.
@@ -80,16 +82,18 @@ const STATISTICS: [Percentile; 5] = [
 ];
 /// Ratios of sums. In a closed loop a throughput is one: requests (or tokens) ÷ latency, times the
 /// requests in flight.
-const RATIOS: [(&str, Pair); 4] = [
+const RATIOS: [(&str, Pair); 5] = [
     ("request_throughput", |drawn| (1.0, drawn.latency_ms)),
     ("output_throughput", |drawn| (drawn.output, drawn.latency_ms)),
     ("total_throughput", |drawn| (drawn.input + drawn.output, drawn.latency_ms)),
+    ("goodput", |drawn| (drawn.good, drawn.latency_ms)),
     ("avg_itl", |drawn| (drawn.itl_sum_ms, drawn.itl_count)),
 ];
 
 impl RequestSample {
-    /// Takes a successful request into account, in the order that requests were over.
-    pub fn push(&mut self, record: &RequestRecord) {
+    /// Takes a successful request into account, in the order that requests were over; `good` is whether
+    /// it met every goodput target.
+    pub fn push(&mut self, record: &RequestRecord, good: bool) {
         let at = self.seen;
         self.seen += 1;
         if at == 0 {
@@ -118,6 +122,7 @@ impl RequestSample {
             itl_count: record.itl_ms.len() as f64,
             input: count(record.tokens.input),
             output: count(record.tokens.output),
+            good: f64::from(u8::from(good)),
         });
     }
 
@@ -185,7 +190,7 @@ impl RequestSample {
         };
         for (name, of) in RATIOS {
             let Ok(quantity) = Quantity::named(name) else { continue };
-            if together.is_none() && name.ends_with("throughput") {
+            if together.is_none() && name != "avg_itl" {
                 continue;
             }
             keep(quantity, Statistic::Ratio(self.drawn.iter().map(of).collect()));

@@ -34,10 +34,14 @@ fn say(text: impl Into<String>, rule: impl Into<String>) -> Recommendation {
     Recommendation { text: text.into(), rule: rule.into() }
 }
 
-/// Recommendations of a run; its stages are taken in the order of their load.
+/// Recommendations of a run; its stages are taken in the order of their load, whichever way a search has
+/// gone through them.
 pub(super) fn recommend(stages: &[StageSummary]) -> Vec<Recommendation> {
-    let measured: Vec<&StageSummary> = stages.iter().filter(|stage| stage.succeeded > 0).collect();
+    let mut measured: Vec<&StageSummary> = stages.iter().filter(|stage| stage.succeeded > 0).collect();
+    let order = |stage: &StageSummary| load(stage).unwrap_or(f64::INFINITY);
+    measured.sort_by(|a, b| order(a).total_cmp(&order(b)));
     let mut out = sweep(stages, &measured);
+    out.extend(too_few(&measured));
     out.extend(stages.iter().flat_map(of_stage));
     out
 }
@@ -126,6 +130,24 @@ fn steep(growth: f64, first: &StageSummary, last: &StageSummary) -> Recommendati
     say(text, rule)
 }
 
+/// Of the stages that are too short for a 99th percentile, one sentence.
+fn too_few(measured: &[&StageSummary]) -> Option<Recommendation> {
+    let short: Vec<_> = measured.iter().filter(|stage| stage.succeeded < FEW).collect();
+    let fewest = short.iter().min_by_key(|stage| stage.succeeded)?;
+    let (name, count) = (&fewest.stage.name, fewest.succeeded);
+    let requests = if count == 1 { "request" } else { "requests" };
+    let text = match short.len() {
+        1 => format!(
+            "{name} has {count} successful {requests}: its p99 is hardly more than its slowest one. Raise --number."
+        ),
+        stages => format!(
+            "{stages} stages have too few successful requests, {name} the fewest ({count}): a p99 of theirs is \
+             hardly more than the slowest one. Raise --number."
+        ),
+    };
+    Some(say(text, format!("fewer than {FEW} successful requests")))
+}
+
 /// Of one stage.
 fn of_stage(stage: &StageSummary) -> Vec<Recommendation> {
     let mut out = Vec::new();
@@ -133,13 +155,6 @@ fn of_stage(stage: &StageSummary) -> Vec<Recommendation> {
     if let Some(health) = stage.health.as_ref().filter(|health| health.client_limited) {
         let rule = "a reading thread above 90 % of a core, an event loop more than 5 ms late, or more than 1 % of requests starved";
         out.push(say(format!("In {name} {}.", health.verdict), rule));
-    }
-    if (1..FEW).contains(&stage.succeeded) {
-        let text = format!(
-            "{name} has {} successful requests: its p99 is hardly more than its slowest one. Raise --number.",
-            stage.succeeded
-        );
-        out.push(say(text, format!("fewer than {FEW} successful requests")));
     }
     let at = |metric, percent| {
         stage.distribution(metric).map(|distribution| Percentile::At(percent).of(distribution))
@@ -245,6 +260,17 @@ mod tests {
         assert!(tail.contains("are 90 times the median") && !tail.contains("--number"), "{tail}");
         let few = texts(&[stage(1, 20, |index| if index == 0 { 900.0 } else { 10.0 })]);
         assert!(few.contains("20 successful requests") && !few.contains("the median"), "{few}");
+    }
+
+    #[test]
+    fn stages_are_taken_by_their_load_and_short_ones_together() {
+        // As a search goes: up, and back between the last two.
+        let text =
+            texts(&[1, 4, 2].map(|parallel| stage(parallel, 20 * parallel, |_| f64::from(10 * parallel))));
+        assert!(text.contains("parallel_1 the fewest (20)"), "{text}");
+        assert_eq!(text.matches("--number").count(), 1, "{text}");
+        let grown = texts(&[1, 16, 2].map(|parallel| stage(parallel, 200, |_| f64::from(100 * parallel))));
+        assert!(grown.contains("from the lowest to the highest load"), "{grown}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::file::Format;
 use super::{flag, layered, schema, template};
 use crate::app::{AppError, Exit};
 use crate::cli::perf::PerfArgs;
+use crate::cli::refusal;
 use crate::config::Config;
 
 /// The flags of `tickrate config`.
@@ -77,11 +78,8 @@ fn check(path: &Path) -> Result<String, AppError> {
     let merged = layered(words.chain([path.into()]).collect(), [])?;
     // Without the word `perf`, the rest is a command line of nothing but its flags.
     let words = merged.words.iter().enumerate().filter(|(at, _)| *at != 1).map(|(_, word)| word);
-    let perf = Perf::try_parse_from(words).map_err(|error| {
-        let said = error.to_string();
-        let line = said.lines().next().unwrap_or_default().trim_start_matches("error: ").to_string();
-        AppError::usage(format!("{}: {line}", path.display()))
-    })?;
+    let perf = Perf::try_parse_from(words)
+        .map_err(|error| AppError::usage(format!("{}: {}", path.display(), refusal::what(&error))))?;
     let config: Config = perf.args.into_config(0).map_err(|problems| merged.explain(problems))?;
     let stages = config.load.stages();
     let requests: u64 = stages.iter().map(|stage| stage.number + config.load.warmup.of(stage.number)).sum();

@@ -22,7 +22,7 @@ use clap::parser::ValueSource;
 use serde_json::{Map, Value};
 
 use self::flag::Flag;
-use super::Cli;
+use super::{Cli, refusal};
 use crate::app::AppError;
 use crate::config::Problem;
 
@@ -220,11 +220,6 @@ fn check(words: Vec<String>) -> Result<Vec<String>, String> {
         {
             Ok(words)
         }
-        Err(error) => {
-            let said = error.to_string();
-            let lines = said.lines().take_while(|line| !line.trim().is_empty());
-            let line = lines.map(str::trim).collect::<Vec<_>>().join(" ");
-            Err(line.trim_start_matches("error: ").to_string())
-        }
+        Err(error) => Err(refusal::what(&error)),
     }
 }

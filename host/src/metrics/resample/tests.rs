@@ -25,7 +25,7 @@ fn stage(count: usize, seed: u64) -> (RequestSample, StageSummary) {
     let (mut sample, mut figures) = (RequestSample::default(), StageAccumulator::new(&header));
     for index in 0..count {
         let record = testing::whole(index as f64 * 200.0, 100.0 + 10.0 * normal(&mut random));
-        sample.push(&record);
+        sample.push(&record, true);
         figures.push(&record);
     }
     (sample, figures.finish(&header, None).unwrap())

@@ -2,17 +2,20 @@
 
 const timeNames = { ttft: "TTFT", tpot: "TPOT", itl: "ITL", latency: "Latency" };
 
+// The lower edge of a bin; what is less than a microsecond is in the lowest.
+const from = (edge) => edge <= 0.001 ? "0" : shown(edge);
+
 // How a time is distributed, with its median and 99th percentile.
 function drawBars(holder, bars, marks, name) {
   const { edges, counts, log } = bars, most = Math.max(...counts), total = counts.reduce((a, b) => a + b, 0);
-  const said = `${name}: ${total} values from ${shown(edges[0])} to ${shown(edges[edges.length - 1])} ms` +
+  const said = `${name}: ${total} values from ${from(edges[0])} to ${shown(edges[edges.length - 1])} ms` +
     marks.map(([label, value]) => `, ${label} ${shown(value)} ms`).join("");
   const plot = frame(holder, 210, { low: edges[0], high: edges[edges.length - 1], log, title: log ? "ms, logarithmic" : "ms" },
     { low: 0, high: most * 1.06, title: "values" }, said);
   const points = counts.map((count, bar) => {
     const x = plot.across(edges[bar]), end = plot.across(edges[bar + 1]), y = plot.up(count);
     if (count) add(plot.picture, "rect", { x: x + 0.5, y: Math.min(y, plot.bottom - 1), width: Math.max(1, end - x - 1), height: Math.max(1, plot.bottom - y), rx: 1.5, class: "fone" });
-    return { x: (x + end) / 2, y, flat: true, text: `${shown(edges[bar])} – ${shown(edges[bar + 1])} ms\n${count} values, ${shown(count / total * 100)} %` };
+    return { x: (x + end) / 2, y, flat: true, text: `${from(edges[bar])} – ${shown(edges[bar + 1])} ms\n${count} values, ${shown(count / total * 100)} %` };
   });
   let last = -Infinity;
   for (const [label, value] of marks) {
@@ -29,13 +32,13 @@ function drawCells(holder, map, name) {
   const { edges, cells, columns, column_s: width } = map, most = cells.reduce((a, cell) => Math.max(a, cell[2]), 1);
   const plot = frame(holder, 230, { low: 0, high: columns * width, title: "s since the stage began" },
     { low: edges[0], high: edges[edges.length - 1], log: true, title: "ms" },
-    `${name} over ${shown(columns * width)} s, from ${shown(edges[0])} to ${shown(edges[edges.length - 1])} ms`);
+    `${name} over ${shown(columns * width)} s, from ${from(edges[0])} to ${shown(edges[edges.length - 1])} ms`);
   const points = cells.map(([column, row, count]) => {
     const x = plot.across(column * width), end = plot.across((column + 1) * width);
     const y = plot.up(edges[row + 1]), foot = plot.up(edges[row]);
     const level = 3 + Math.round(6 * Math.log(count) / Math.log(Math.max(most, 12)));
     add(plot.picture, "rect", { x, y, width: Math.max(1, end - x - 0.4), height: Math.max(1, foot - y - 0.4), class: `h${level}` });
-    return { x: (x + end) / 2, y: (y + foot) / 2, text: `${shown(column * width)} – ${shown((column + 1) * width)} s\n${shown(edges[row])} – ${shown(edges[row + 1])} ms\n${count} values` };
+    return { x: (x + end) / 2, y: (y + foot) / 2, text: `${shown(column * width)} – ${shown((column + 1) * width)} s\n${from(edges[row])} – ${shown(edges[row + 1])} ms\n${count} values` };
   });
   explore(plot, points);
 }
@@ -113,6 +116,9 @@ function drawLanes(holder, lanes) {
 function drawSweep(holder, sweep, xName, yName, knee) {
   const get = (stage, name) => stage.figures[name];
   const drawn = sweep.map((stage, index) => ({ stage, index, x: get(stage, xName), y: get(stage, yName) })).filter((point) => point.x && point.y);
+  // A search does not go from load to load in their order.
+  const load = (point) => get(point.stage, "load")?.value ?? Infinity;
+  drawn.sort((a, b) => load(a) - load(b) || a.index - b.index);
   if (!drawn.length) { holder.textContent = "Neither was measured."; return; }
   const ends = (value) => [value.low ?? value.value, value.high ?? value.value];
   const titles = document.getElementById("data-titles") ? JSON.parse(document.getElementById("data-titles").textContent) : {};

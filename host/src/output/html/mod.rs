@@ -6,6 +6,7 @@ pub(super) mod shell;
 mod stage;
 mod sweep;
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::OutputError;
@@ -18,7 +19,20 @@ use crate::units::{decimal, grouped};
 /// The name of the page in the folder of a run.
 pub const FILE: &str = "report.html";
 
-/// The page of a run: the figures of each stage and its course.
+/// What a search has found of one promise (`--sla-params`).
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Promise {
+    /// The promise as it was written.
+    pub criteria: String,
+    /// What was varied: `parallel` or `rate`.
+    pub variable: String,
+    /// The highest value that keeps the promise; `None` if none does.
+    pub best: Option<u32>,
+    /// How the search ended.
+    pub note: String,
+}
+
+/// The page of a run: the figures of each stage and its course, and what a search has found.
 ///
 /// # Errors
 /// If the page's template does not fit what is put into it.
@@ -27,6 +41,7 @@ pub fn report(
     basic: &BasicInformation,
     stages: &[StageSummary],
     profiles: &[Profile],
+    promises: &[Promise],
 ) -> Result<String, OutputError> {
     let knee = knee(stages);
     let pairs: Vec<(&StageSummary, &Profile)> = stages.iter().zip(profiles).collect();
@@ -43,7 +58,8 @@ pub fn report(
     }
     links.push(json!(["stages", if stages.len() > 1 { "Stages" } else { "Stage" }]));
     links.push(json!(["configuration", "Configuration"]));
-    let views: Vec<Value> = pairs.iter().map(|(summary, profile)| stage::view(summary, profile)).collect();
+    let views: Vec<Value> =
+        pairs.iter().map(|(summary, profile)| stage::view(&run.run_id, summary, profile)).collect();
     let data = json!({
         "knee": knee,
         "sweep": pairs.iter().map(|(summary, profile)| sweep::point(summary, profile)).collect::<Vec<_>>(),
@@ -64,6 +80,7 @@ pub fn report(
         "knee_note": sweep::knee_note(stages, knee),
         "across": sweep::across(stages),
         "up": sweep::up(stages),
+        "promises": promises.iter().map(kept).collect::<Vec<_>>(),
         "recommendations": recommendations,
         "stages": views,
         "facts": facts::facts(run),
@@ -98,6 +115,12 @@ fn headline(pairs: &[(&StageSummary, &Profile)], best: usize, knee: Option<usize
     };
     let lead = format!("{lead} The bar below a figure is its 95 % interval, on a scale of ± 25 %.");
     json!({"title": title, "lead": lead, "cards": stage::cards(summary, profile), "stage": best})
+}
+
+/// The row of a promise.
+fn kept(promise: &Promise) -> Value {
+    let best = promise.best.as_ref().map_or_else(|| "none".to_string(), ToString::to_string);
+    json!([promise.criteria, promise.variable, best, promise.note])
 }
 
 /// What the client says of itself over all stages.

@@ -50,7 +50,9 @@ pub(super) fn cards(summary: &StageSummary, profile: &Profile) -> Vec<Value> {
         let mut notes = Vec::new();
         match interval {
             Some(Interval { low, high }) => notes.push(format!("95 %: {} – {}", digits(low), digits(high))),
-            None if summary.stage.parallel.is_none() && quantity.unit() == Unit::ReqPerS => {
+            None if summary.stage.parallel.is_none()
+                && matches!(quantity.unit(), Unit::ReqPerS | Unit::TokPerS) =>
+            {
                 notes.push("set by the arrivals".to_string());
             }
             None => notes.push("no interval: too few requests".to_string()),
@@ -71,7 +73,7 @@ pub(super) fn cards(summary: &StageSummary, profile: &Profile) -> Vec<Value> {
 }
 
 /// What the template shows of a stage.
-pub(super) fn view(summary: &StageSummary, profile: &Profile) -> Value {
+pub(super) fn view(run_id: &str, summary: &StageSummary, profile: &Profile) -> Value {
     let times: Vec<Value> = profile.bars.iter().map(|(what, _)| json!([json!(what), label(*what)])).collect();
     let errors = summary.failures.iter().map(|(kind, failures)| {
         let share = failures.count as f64 / summary.total as f64 * 100.0;
@@ -90,7 +92,7 @@ pub(super) fn view(summary: &StageSummary, profile: &Profile) -> Value {
         "verdict": summary.health.as_ref().map_or("its state was not recorded", |health| &health.verdict),
         "times": times,
         "tokens": profile.course.output_tps.iter().any(|&rate| rate > 0.0),
-        "conversations": profile.conversations.as_ref().map(conversations),
+        "conversations": profile.conversations.as_ref().map(|view| conversations(run_id, view)),
         "percentiles": percentiles(summary),
         "figures": figures(summary),
         "errors": errors.collect::<Vec<_>>(),
@@ -202,7 +204,7 @@ fn health(health: &ClientHealth) -> Vec<Value> {
     ]
 }
 
-fn conversations(view: &ConversationView) -> Value {
+fn conversations(run_id: &str, view: &ConversationView) -> Value {
     let shown = |value: Option<f64>| value.map_or_else(|| ABSENT.to_string(), digits);
     let turns = view.turns.iter().map(|turn| {
         json!([
@@ -214,9 +216,12 @@ fn conversations(view: &ConversationView) -> Value {
             shown(turn.cached_percent),
         ])
     });
+    // An id that tickrate has made begins with the run's, which the page has already.
+    let own =
+        |id: &str| id.strip_prefix(run_id).and_then(|rest| rest.strip_prefix('-')).unwrap_or(id).to_string();
     let slowest = view.slowest.iter().map(|one| {
         json!([
-            one.id,
+            own(&one.id),
             one.turns.to_string(),
             one.failed.to_string(),
             grouped(one.output_tokens),

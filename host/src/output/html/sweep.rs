@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{quantity, stage};
-use crate::metrics::{Profile, Quantity, StageSummary, load};
+use crate::metrics::{Interval, Profile, Quantity, StageSummary, load};
 use crate::units::ABSENT;
 
 /// The figures that the curve can be drawn against,
@@ -96,10 +96,14 @@ pub(super) fn overview(pairs: &[(&StageSummary, &Profile)], best: usize, knee: O
         .collect();
     let row = |(at, (summary, profile)): (usize, &(&StageSummary, &Profile))| {
         let cell = |(quantity, _): &(Quantity, &str)| {
-            let interval = profile.interval(*quantity);
-            let reach = interval.map(|interval| stage::digits((interval.high - interval.low) / 2.0));
-            let value = quantity.of(summary).map_or_else(|| ABSENT.to_string(), stage::digits);
-            json!({"value": value, "reach": reach})
+            let value = quantity.of(summary);
+            let reach = profile.interval(*quantity).map(|Interval { low, high }| match value {
+                // No failure among so many says how many there may be, and not how many fewer.
+                Some(value) if value <= low => format!("to {}", stage::digits(high)),
+                Some(value) if value >= high => format!("from {}", stage::digits(low)),
+                _ => format!("± {}", stage::digits((high - low) / 2.0)),
+            });
+            json!({"value": value.map_or_else(|| ABSENT.to_string(), stage::digits), "reach": reach})
         };
         json!({
             "name": summary.stage.name,

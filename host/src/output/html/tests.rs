@@ -16,7 +16,7 @@ fn page(parallels: &[u32]) -> String {
             ..sample::stage(&std::env::temp_dir())
         };
         let mut figures = StageAccumulator::new(&header);
-        let mut profile = ProfileAccumulator::new(None);
+        let mut profile = ProfileAccumulator::new(&[], None);
         for index in 0..200 {
             let ttft_ms = f64::from(10 * parallel.max(4) + index % 7);
             let record = testing::streamed(f64::from(index / parallel) * ttft_ms, ttft_ms, 2.0, 9);
@@ -35,7 +35,7 @@ fn page(parallels: &[u32]) -> String {
         api: "openai".into(),
         output_path: String::new(),
     };
-    report(&run, &basic, &stages, &profiles).unwrap()
+    report(&run, &basic, &stages, &profiles, &[]).unwrap()
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_page_without_stages_says_so() {
         api: "a".into(),
         output_path: String::new(),
     };
-    assert!(report(&sample::run(), &basic, &[], &[]).unwrap().contains("Nothing was measured"));
+    assert!(report(&sample::run(), &basic, &[], &[], &[]).unwrap().contains("Nothing was measured"));
 }
 
 #[test]
