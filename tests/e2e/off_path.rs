@@ -1,14 +1,16 @@
-//! What is slow beside the timing path stays beside it: a plugin that computes, a terminal that nobody
-//! reads. The times in the records are compared with those that the simulator wrote down. And when
+//! What is slow beside the timing path stays beside it: a plugin that computes, a disk, a terminal that
+//! nobody reads. The times in the records are compared with those that the simulator wrote down. And when
 //! the client itself is slow, it says so.
 
 use std::io::Read;
+use std::path::Path;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use tickrate::record::RequestRecord;
 use tickrate::sim::{RoleFrame, SimSpec};
 
-use crate::running::{Run, chat, command, guest, json_lines, perf, records, signal, sim, start};
+use crate::running::{Run, chat, command, guest, json_lines, perf, records, root, signal, sim, start};
 use crate::watching::in_a_terminal;
 
 /// How late the client's stamps of tokens are by the server's clock, in milliseconds, sorted.
@@ -65,6 +67,42 @@ fn a_plugin_that_computes_for_50_ms_a_reply_does_not_move_a_token() {
     // The plugin keeps a core busy for two seconds; had it been on the path, each token of a reply
     // would be late by tens of milliseconds.
     assert!(late[0] >= 0.0 && median(&late) < 10.0, "median {} ms", median(&late));
+}
+
+/// Every write to a file takes 50 ms longer than it does.
+#[test]
+fn a_disk_that_is_slow_does_not_move_a_token() {
+    let truth = tempfile::NamedTempFile::new().unwrap();
+    let server = sim(SimSpec {
+        ttft: "10".parse().unwrap(),
+        itl: "1".parse().unwrap(),
+        truth: Some(truth.path().to_path_buf()),
+        ..SimSpec::default()
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let slow = folder.path().join("slow_disk.so");
+    let source = root().join("tests/e2e/slow_disk.c");
+    let built = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&slow).arg(source).status();
+    assert!(built.unwrap().success(), "cc builds a library");
+    let waits = folder.path().join("waits");
+    std::fs::write(&waits, "").unwrap();
+    let flags = "--prompt x --max-tokens 3 --parallel 8 --number 1500 --no-test-connection";
+    let output = command(folder.path(), &chat(&server.url()), flags)
+        .env("LD_PRELOAD", &slow)
+        .env("SLOW_DISK_LOG", &waits)
+        .output()
+        .unwrap();
+    server.stop();
+    let run = Run { folder, output }.ended(0);
+    let late = lateness_ms(
+        &run.records(),
+        &json_lines(truth.path()),
+        run.json("run.json")["clock_origin_ns"].as_i64().unwrap(),
+    );
+    assert_eq!(late.len(), 1500 * 3);
+    assert!(median(&late) < 10.0, "median {} ms", median(&late));
+    let waited = std::fs::read(run.folder.path().join("waits")).unwrap().len();
+    assert!(waited > 20, "the disk was slow {waited} times");
 }
 
 #[test]
@@ -175,6 +213,59 @@ fn a_client_that_is_kept_from_running_says_that_it_was_the_limit() {
     assert_eq!(health["client_limited"], true, "{health}");
     assert!(health["trust_ms"].as_f64().unwrap() > 5.0, "{health}");
     assert!(run.stdout().contains("the client was a limit: its event loop ran up to"), "{}", run.stdout());
+}
+
+/// Programs that do nothing but keep the machine's cores busy, until they are dropped. They are nicer than
+/// the other tests, so as to keep from running only what is nicer still.
+struct BusyLoops(Vec<Child>);
+
+impl BusyLoops {
+    fn four_on_each_core() -> BusyLoops {
+        let cores = std::thread::available_parallelism().unwrap().get();
+        let spin =
+            || Command::new("nice").args(["-n", "10", "sh", "-c", "while :; do :; done"]).spawn().unwrap();
+        BusyLoops((0..4 * cores).map(|_| spin()).collect())
+    }
+}
+
+impl Drop for BusyLoops {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Every core is busy with what comes before the client: niceness 19 against 10.
+#[test]
+fn a_client_that_gets_little_of_any_core_says_that_it_was_the_limit() {
+    let truth = tempfile::NamedTempFile::new().unwrap();
+    let server = sim(SimSpec {
+        ttft: "20".parse().unwrap(),
+        itl: "5".parse().unwrap(),
+        truth: Some(truth.path().to_path_buf()),
+        ..SimSpec::default()
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let flags = "--prompt x --max-tokens 100 --parallel 16 --number 32 --no-test-connection";
+    let mut nice = Command::new("nice");
+    let run = command(folder.path(), &chat(&server.url()), flags);
+    nice.args(["-n", "19"]).arg(run.get_program()).args(run.get_args());
+    nice.current_dir(run.get_current_dir().unwrap_or(Path::new(".")));
+    let busy = BusyLoops::four_on_each_core();
+    let output = nice.output().unwrap();
+    drop(busy);
+    server.stop();
+    let run = Run { folder, output }.ended(0);
+    let health = &run.json("parallel_16_number_32/summary.json")["Client Health"];
+    let origin = run.json("run.json")["clock_origin_ns"].as_i64().unwrap();
+    let late = lateness_ms(&run.records(), &json_lines(truth.path()), origin);
+    let worst = late[late.len() * 99 / 100];
+    assert_eq!(health["client_limited"], true, "tokens were {worst} ms late: {health}");
+    // It is said of that very run, and in its order of magnitude.
+    let trust = health["trust_ms"].as_f64().unwrap();
+    assert!(trust > worst / 10.0, "trusts itself to {trust} ms, and tokens were {worst} ms late");
 }
 
 /// And one that is left alone does not cry wolf, at a load that any machine can bear.
