@@ -196,7 +196,7 @@ fn parse(api: &dyn Api, framing: Framing, body: Vec<u8>, fault: Fault) -> Outcom
     api.parse(&reply).unwrap()
 }
 
-/// The built-in APIs of Ollama and TGI and the plugins of the same servers.
+/// The built-in APIs of Anthropic, Ollama and TGI and the plugins of the same servers.
 #[test]
 fn built_ins_and_plugins_of_the_same_server_mean_the_same() {
     let server = sim(SimSpec { reasoning_tokens: 2, ..SimSpec::default() });
@@ -209,7 +209,9 @@ fn built_ins_and_plugins_of_the_same_server_mean_the_same() {
                 .to_vec(),
         ),
     ];
-    for (name, file) in [("ollama", "ollama-chat"), ("tgi", "tgi-generate")] {
+    for (name, file) in
+        [("anthropic", "anthropic-messages"), ("ollama", "ollama-chat"), ("tgi", "tgi-generate")]
+    {
         let plugin = Plugin::open(&runtime, &guest(file)).unwrap();
         for stream in [true, false] {
             let native = native(&server.url(), name, stream);

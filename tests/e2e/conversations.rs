@@ -31,7 +31,8 @@ fn a_conversation_has_figures_of_its_own_and_a_silent_servers_cache_is_estimated
     let server =
         sim(SimSpec { ttft: "20".parse().unwrap(), itl: "1".parse().unwrap(), ..SimSpec::default() });
     let path = data("share_gpt.jsonl").display().to_string();
-    let run = perf(&chat(&server.url()), &flags(&path, &["--parallel", "2"])[..]).ended(0);
+    let more = ["--parallel", "2", "--compat", "evalscope"];
+    let run = perf(&chat(&server.url()), &flags(&path, &more)[..]).ended(0);
     let conversations = by_conversation(&run);
     let (mut latency_s, mut cached, mut input) = (0.0, 0, 0);
     for turns in conversations.values() {
@@ -62,6 +63,16 @@ fn a_conversation_has_figures_of_its_own_and_a_silent_servers_cache_is_estimated
     assert_eq!(summary.get("KV Cache Hit Rate (%)"), None, "nothing was reported");
     assert!(summary["First-turn TTFT (ms)"].as_f64() > Some(19.0), "{summary}");
     assert!(run.stdout().contains("KV Cache Hit Rate, estimated (%)"), "{}", run.stdout());
+
+    // The baseline's own files, on request.
+    let traces = run.json("parallel_2_number_3/trace_summary.json");
+    assert_eq!((&traces["n_traces"], &traces["rows"][0]["metric"]), (&2.into(), &"Latency (s)".into()));
+    let workload = run.json("parallel_2_number_3/workload_throughput.json");
+    assert_eq!(workload["n_samples"], run.records().len());
+    let prompt = workload["rows"][0]["overall"].as_f64().unwrap() * workload["wall_time_s"].as_f64().unwrap();
+    let input: u64 = run.records().iter().filter_map(|record| record.tokens.input).sum();
+    assert!((prompt / input as f64 - 1.0).abs() < 1e-3, "{prompt} and not {input}");
+    assert!(run.stdout().contains("Workload throughput (6 samples):"), "{}", run.stdout());
 
     let written = summary.to_string();
     let report = tickrate(run.folder.path(), "report outputs/run").output().unwrap();

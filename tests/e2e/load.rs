@@ -162,6 +162,22 @@ fn a_duration_starts_nothing_more_and_finishes_what_it_began() {
     assert_eq!(run.json("run.json")["stages"][0]["end"]["reason"], "duration");
 }
 
+/// `test_open_loop_strategy.py`: two arrivals, the second after the half second that there is for them.
+#[test]
+fn an_open_loop_starts_nothing_after_its_duration() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = folder.path().join("trace.jsonl");
+    let line =
+        |at: u32| format!("{{\"timestamp\": {at}, \"body\": {{\"model\": \"m\", \"messages\": []}}}}\n");
+    std::fs::write(&trace, line(0) + &line(1)).unwrap();
+    let trace = format!("--dataset workload_trace --dataset-path {}", trace.display());
+    for arrivals in ["--prompt hi --rate 2.5 --arrival constant --number 2", &trace] {
+        let flags = format!("--open-loop --duration 0.5 --max-tokens 2 --no-test-connection {arrivals}");
+        let run = perf(&chat(&sim(quick("1")).url()), &flags).ended(0);
+        assert_eq!(run.records().len(), 1, "{arrivals}: {}", run.printed());
+    }
+}
+
 #[test]
 fn impatient_users_are_rows_of_their_own_kind() {
     let flags = "--prompt hi --no-test-connection --seed 3 --parallel 12 --number 12 --cancel-rate 0.5 \
@@ -261,4 +277,36 @@ fn sla_auto_tune_searches_for_each_group_and_says_how_it_goes() {
         "a bare number is read as seconds, and said to be: {said}"
     );
     assert!(said.contains("p99_ttft") && said.contains("None"), "{said}");
+    // Each step, while it goes on; then everything that was tried, and the answers.
+    let at = |text: &str| said.find(text).unwrap_or_else(|| panic!("no \"{text}\" in\n{said}"));
+    let first = at("SLA: parallel 1, run 1 of 1: 4 of 4 requests succeeded; p99_ttft ");
+    let step = at("p99_ttft <=90ms and avg_latency <=10s: parallel 8 fails (p99_ttft ");
+    let (tried, answers) = (at("SLA Auto-tune Search:"), at("SLA Auto-tune Summary:"));
+    assert!(first < step && step < tried && tried < answers, "{said}");
+    assert!(said.contains("p99_ttft <=0.001s: parallel 1 fails"), "{said}");
+    let measured = found["measured"].as_array().unwrap();
+    assert_eq!(measured.len(), found["order"].as_array().unwrap().len());
+    assert_eq!((&measured[0]["load"], &measured[0]["criteria"][0]["unit"]), (&1.into(), &"ms".into()));
+}
+
+#[test]
+fn the_rate_of_an_open_loop_is_searched_for_and_lost_requests_fail_a_load() {
+    // A server of two slots answers 20 requests a second.
+    let spec = SimSpec { slots: 2, ..quick("100") };
+    let params = r#"[{"p99_ttft": "<=400ms", "rps": ">0.1"}]"#;
+    let flags = format!(
+        "--prompt hi --max-tokens 2 --no-test-connection --seed 3 --arrival constant --rate 8 --sla-auto-tune \
+         --sla-variable rate --sla-num-runs 1 --sla-number-multiplier 2 --sla-lower-bound 4 --sla-upper-bound 64 \
+         --sla-params {}",
+        params.replace(' ', "")
+    );
+    let run = perf(&chat(&sim(spec).url()), &flags).ended(0);
+    let found = run.json("sla_summary.json");
+    let best = found["answers"][0]["best"].as_u64().unwrap();
+    assert!((16..=28).contains(&best), "{}", run.stdout());
+    let broken = SimSpec { faults: vec!["http_503:0.5".parse().unwrap()], ..quick("1") };
+    let run = perf(&chat(&sim(broken).url()), &flags).ended(0);
+    let found = run.json("sla_summary.json");
+    assert_eq!(found["answers"][0]["best"], serde_json::Value::Null, "{}", run.stdout());
+    assert!(run.stdout().contains(" fails, as requests failed"), "{}", run.stdout());
 }

@@ -22,9 +22,10 @@ fn plugged(url: &str, api: &str) -> Run {
 }
 
 #[test]
-fn the_apis_of_ollama_and_tgi_are_spoken_by_components() {
+fn the_apis_of_other_servers_are_spoken_by_components() {
     let server = server();
     for (api, path) in [
+        ("anthropic-messages", "/v1/messages"),
         ("ollama-chat", "/api/chat"),
         ("tgi-generate", "/generate_stream"),
         ("openai-chat", "/v1/chat/completions"),

@@ -126,7 +126,11 @@ impl Run {
             };
             let (end, failed) = run_stage(engine_parts, &self.stage_spec(&header.run_id, &stage), &self.stop);
             outputs.catch_up();
-            unlearned = stages.tell(&stage).err();
+            // A stage that was cut short says nothing of its load.
+            match if self.stop.draining() { Ok(Vec::new()) } else { stages.tell(&stage) } {
+                Ok(lines) => lines.iter().for_each(|line| self.console.print(&format!("SLA: {line}"))),
+                Err(error) => unlearned = Some(error),
+            }
             ended.push((stage, end));
             failure = failed;
             if failure.is_some() || unlearned.is_some() {

@@ -10,7 +10,8 @@ use crate::output::OutputError;
 use crate::output::table;
 use crate::plan;
 use crate::record::StageHeader;
-use crate::tune::{Answer, Tuner};
+use crate::tune::{Answer, Tried, Tuner};
+use crate::units::{ABSENT, decimal};
 
 /// Hands out the stages of a run, one after the other.
 pub(super) enum Stages {
@@ -60,25 +61,37 @@ impl Stages {
         }
     }
 
-    /// Learns from the records of a stage that is over.
-    pub(super) fn tell(&mut self, stage: &StageHeader) -> Result<(), OutputError> {
-        if let Stages::Tuned(tuned) = self {
-            let (_, summary) = summarise(&stage.folder)?;
-            tuned.tuner.tell(&summary);
-        }
-        Ok(())
+    /// Learns from the records of a stage that is over. Returns how a search goes on.
+    pub(super) fn tell(&mut self, stage: &StageHeader) -> Result<Vec<String>, OutputError> {
+        let Stages::Tuned(tuned) = self else { return Ok(Vec::new()) };
+        let (_, summary) = summarise(&stage.folder)?;
+        Ok(tuned.tuner.tell(&summary))
     }
 
     /// What a search found: a table for the console, and a report as JSON.
     pub(super) fn findings(&self) -> Option<(String, serde_json::Value)> {
         let Stages::Tuned(tuned) = self else { return None };
+        let tried = tuned.tuner.tried().into_iter().map(|tried| {
+            let Tried { load, runs, success_percent, criterion, mean } = tried;
+            let holds = match (criterion.is_optimum(), criterion.holds(mean)) {
+                (true, _) => "",
+                (false, true) => "yes",
+                (false, false) => "no",
+            };
+            let mean = mean.map_or_else(|| ABSENT.to_string(), |mean| criterion.quantity.show(mean));
+            let numbers = [load.to_string(), runs.to_string(), decimal(success_percent, 1)];
+            let [load, runs, success] = numbers;
+            [load, runs, success, criterion.text, mean, holds.to_string()]
+        });
+        let header = [tuned.tuner.variable(), "Runs", "Success (%)", "Criterion", "Mean", "Holds"];
+        let search = table::plain(header, tried);
         let row = |answer: Answer| {
             let best = answer.best.map_or_else(|| "None".to_string(), |best| best.to_string());
-            let variable = format!("{:?}", answer.variable).to_lowercase();
-            [answer.criteria, variable, best, answer.note]
+            [answer.criteria, tuned.tuner.variable().to_string(), best, answer.note]
         };
         let rows = tuned.tuner.answers().into_iter().map(row);
-        let table = table::plain(["Criteria", "Variable", "Max Satisfied", "Note"], rows);
-        Some((format!("SLA Auto-tune Summary:\n{table}"), tuned.tuner.report()))
+        let answers = table::plain(["Criteria", "Variable", "Max Satisfied", "Note"], rows);
+        let text = format!("SLA Auto-tune Search:\n{search}\n\nSLA Auto-tune Summary:\n{answers}");
+        Some((text, tuned.tuner.report()))
     }
 }

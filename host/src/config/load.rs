@@ -271,4 +271,38 @@ mod tests {
         assert_eq!(RateChange::steps(&texts), Some(RateChange::Steps(vec![(10.0, 30.0), (50.0, 5.0)])));
         assert_eq!(RateChange::steps(&["10".to_string()]), None);
     }
+
+    /// `test_perf_report_loader.py`: which load a stage's folder is of. There a recording is of
+    /// `rate_-1.0`, whatever its length; here it says what it is, and rates are as they were written.
+    #[test]
+    fn the_folder_of_a_stage_names_its_load_and_its_number() {
+        let names = |load: LoadConfig| load.stages().into_iter().map(|stage| stage.name).collect::<Vec<_>>();
+        let closed = LoadConfig { parallel: vec![2, 10], number: vec![5, 50], ..testing() };
+        assert_eq!(names(closed), ["parallel_2_number_5", "parallel_10_number_50"]);
+        let open = LoadConfig { open_loop: true, number: vec![4, 30], ..testing() };
+        let rates = LoadConfig { rates_rps: vec![1.5, 5.0], ..open.clone() };
+        assert_eq!(names(rates), ["rate_1.5_number_4", "rate_5_number_30"]);
+        assert_eq!(names(open), ["recorded_number_4", "recorded_number_30"]);
+    }
+
+    fn testing() -> LoadConfig {
+        LoadConfig {
+            parallel: Vec::new(),
+            number: Vec::new(),
+            open_loop: false,
+            rates_rps: Vec::new(),
+            arrival: Arrival::Poisson,
+            burstiness: 1.0,
+            rate_change: None,
+            max_concurrency: None,
+            warmup: Warmup::Count(0),
+            duration_s: None,
+            sleep_interval_s: 0.0,
+            retries: 0,
+            cancel_rate: 0.0,
+            cancel_after_s: 1.0,
+            goodput: Vec::new(),
+            workers: None,
+        }
+    }
 }

@@ -176,12 +176,6 @@ fn attribute_tokens(
     }
 }
 
-/// When the frames without output came, with a choice in them or without.
-pub(super) fn bare_frames(outcome: &Outcome, framed: &Framed, choice: bool) -> Vec<Nanos> {
-    let bare = outcome.bare.iter().filter(|bare| bare.choice == choice);
-    bare.filter_map(|bare| Some(framed.frames.get(bare.frame as usize)?.at)).collect()
-}
-
 /// The beginning of an error's body, on one line: the message of a JSON error, the text of a page.
 fn excerpt(body: &[u8]) -> String {
     const MOST: usize = 300;

@@ -2,6 +2,7 @@
 //! each of them ends. It is given its parts as trait objects and cannot tell WASM from native, or a
 //! socket from a fake.
 
+mod bare;
 mod gate;
 mod health;
 mod meaning;

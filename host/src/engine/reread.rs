@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::meaning::{Arrived, bare_frames, count_tokens, token_frames, understand};
+use super::bare::bare_frames;
+use super::meaning::{Arrived, count_tokens, token_frames, understand};
 use super::settle::redact;
 use crate::contract::{Api, TokenCounter};
 use crate::record::{CachedSource, KeptReply, Meaning, RequestRecord, TokenSource, Wire};
@@ -46,9 +47,10 @@ pub fn reread(
         stale_connections: record.stale_connections,
         status: record.status,
     };
+    let (bare_choices, bare_events) = bare_frames(&outcome, &kept.framed, kept.framing);
     let meaning = Meaning {
-        bare_choices: bare_frames(&outcome, &kept.framed, true),
-        bare_events: bare_frames(&outcome, &kept.framed, false),
+        bare_choices,
+        bare_events,
         token_frames,
         tokens,
         failure: outcome.failure,

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use async_channel::Receiver;
 
+use super::bare::bare_frames;
 use super::health::LagHistogram;
-use super::meaning::{Arrived, bare_frames, count_tokens, token_frames, understand};
+use super::meaning::{Arrived, count_tokens, token_frames, understand};
 use super::prepare::Shaper;
 use super::worker::Exchanged;
 use crate::contract::framing::{self, Framed};
@@ -99,9 +100,10 @@ impl Settler {
         let tokens = count_tokens(&outcome, counter, of_prompt, seen);
         let token_frames = token_frames(&outcome, &framed, tokens.output, counter);
         let answer = outcome.text_of(OutputKind::Content).unwrap_or_default();
+        let (bare_choices, bare_events) = bare_frames(&outcome, &framed, timeline.framing);
         let meaning = Meaning {
-            bare_choices: bare_frames(&outcome, &framed, true),
-            bare_events: bare_frames(&outcome, &framed, false),
+            bare_choices,
+            bare_events,
             token_frames,
             tokens,
             failure: outcome.failure,

@@ -76,6 +76,8 @@ impl<'a> Client<'a> {
             .default_headers(headers)
             .connect_timeout(Duration::from_secs(10))
             .read_timeout(Duration::from_secs(60))
+            // One that the hub closes just when it is used again would cost a try.
+            .pool_max_idle_per_host(0)
             .build()
             .map_err(|error| failed(error.without_url().to_string()))?;
         let runtime = tokio::runtime::Builder::new_current_thread()

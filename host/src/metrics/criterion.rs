@@ -32,7 +32,7 @@ pub struct Criterion {
     pub quantity: Quantity,
     /// What is asked of it.
     pub goal: Goal,
-    /// Both as the user wrote them.
+    /// Both as the user wrote them, with the unit that a bare number is read in.
     pub text: String,
 }
 
@@ -78,7 +78,8 @@ impl Criterion {
         let quantity = Quantity::named(name)
             .map_err(|near| CriterionError::Quantity { name: name.to_string(), near: near.join(", ") })?;
         let compact: String = goal.chars().filter(|c| !c.is_whitespace()).collect();
-        let compact = compact.replace('≤', "<=").replace('≥', ">=");
+        let compact = compact.replace(['≤', '≦'], "<=").replace(['≥', '≧'], ">=");
+        let mut unit = "";
         let goal = match compact.as_str() {
             "max" => Goal::Max,
             "min" => Goal::Min,
@@ -91,10 +92,14 @@ impl Criterion {
                     ">" => Goal::Above,
                     _ => return Err(CriterionError::Goal(goal.to_string())),
                 };
-                of(quantity.limit(name, limit, bare_seconds)?)
+                let (limit, seconds) = quantity.limit(name, limit, bare_seconds)?;
+                if seconds {
+                    unit = "s";
+                }
+                of(limit)
             }
         };
-        Ok(Criterion { quantity, goal, text: format!("{name} {compact}") })
+        Ok(Criterion { quantity, goal, text: format!("{name} {compact}{unit}") })
     }
 
     /// Whether the goal is one to optimise rather than a limit.
@@ -129,24 +134,25 @@ impl Criterion {
 }
 
 impl Quantity {
-    /// The number after an operator, in the figure's own unit whatever unit it is written in.
+    /// The number after an operator, in the figure's own unit whatever unit it is written in, and
+    /// whether it had none and was read as seconds.
     fn limit(
         self,
         name: &str,
         text: &str,
         bare_seconds: Option<&mut Vec<String>>,
-    ) -> Result<f64, CriterionError> {
+    ) -> Result<(f64, bool), CriterionError> {
         let number = |digits: &str| digits.parse().ok().filter(|value: &f64| value.is_finite());
         for (unit, factor) in self.unit().spellings() {
             let digits = text.strip_suffix(unit);
             if let Some(value) = digits.and_then(number) {
-                return Ok(value * factor);
+                return Ok((value * factor, false));
             }
         }
         if let (Unit::Ms, Some(notes), Some(seconds)) = (self.unit(), bare_seconds, number(text)) {
             notes
                 .push(format!("{name}: {text} without a unit is read as seconds; write {text}s or {text}ms"));
-            return Ok(seconds * 1e3);
+            return Ok((seconds * 1e3, true));
         }
         let units = self.unit().spellings().iter().map(|(unit, _)| *unit);
         let units: Vec<&str> = units.map(|unit| if unit.is_empty() { "none" } else { unit }).collect();

@@ -2,11 +2,19 @@
 //! found again to the digit. Names, order and rounding are those of its `benchmark_summary.json` and
 //! `benchmark_percentile.json`.
 
+mod traces;
+mod workload;
+
 use std::io;
 
 use super::Samples;
 use crate::record::{EvalscopeFigures, RequestRecord, StageHeader};
 use crate::units::Nanos;
+use traces::Traces;
+use workload::Workload;
+
+pub use traces::{TraceRow, TraceSummary};
+pub use workload::{WorkloadPoint, WorkloadRow, WorkloadThroughput};
 
 /// The rows of its percentile table: min, percentages, max.
 const PERCENTAGES: [u64; 9] = [1, 5, 10, 25, 50, 75, 90, 95, 99];
@@ -38,6 +46,8 @@ pub struct EvalscopeAccumulator {
     decoded: (f64, u64),
     cached: (u64, u64),
     columns: [Samples; COLUMNS.len()],
+    workload: Workload,
+    traces: Traces,
 }
 
 /// What it averages over streams, and over everything where there is no stream.
@@ -70,6 +80,10 @@ pub struct EvalscopeSummary {
     /// The label of each row, and the values in the order of [`EvalscopeSummary::columns`]; `None`
     /// where there were none.
     pub percentiles: Vec<(String, Vec<Option<f64>>)>,
+    /// How fast tokens were worked off; `None` if no request succeeded.
+    pub workload: Option<WorkloadThroughput>,
+    /// The conversations of several turns; `None` if there were none.
+    pub traces: Option<TraceSummary>,
 }
 
 impl EvalscopeSummary {
@@ -109,6 +123,8 @@ impl EvalscopeAccumulator {
             decoded: (0.0, 0),
             cached: (0, 0),
             columns: std::array::from_fn(|_| samples()),
+            workload: Workload::default(),
+            traces: Traces::default(),
         }
     }
 
@@ -129,6 +145,8 @@ impl EvalscopeAccumulator {
         for (sum, value) in self.sums.iter_mut().zip([figures.latency_s, figures.ttft_s, input, output]) {
             *sum += value;
         }
+        self.workload.push(record, &figures);
+        self.traces.push(record, &figures);
         self.all.push(&figures);
         if figures.streamed {
             self.streamed.push(&figures);
@@ -215,12 +233,17 @@ impl EvalscopeAccumulator {
             let cell = |column: &Option<(f64, Vec<f64>)>| Some(round(column.as_ref()?.1[at], 2));
             (label, picked.iter().map(cell).collect())
         };
-        Ok(EvalscopeSummary { figures, percentiles: labels.enumerate().map(row).collect() })
+        Ok(EvalscopeSummary {
+            figures,
+            percentiles: labels.enumerate().map(row).collect(),
+            workload: self.workload.finish(),
+            traces: self.traces.finish(),
+        })
     }
 }
 
 /// Python's `round`: the nearest decimal, of two that are as near the even one.
-fn round(value: f64, places: usize) -> f64 {
+pub fn round(value: f64, places: usize) -> f64 {
     format!("{value:.places$}").parse().unwrap_or(value)
 }
 

@@ -1,5 +1,5 @@
 //! `--compat evalscope`: the figures by the definitions of `evalscope perf`, beside ours on the console
-//! and in its own two files.
+//! and in its own files.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::console::Console;
 use super::{Output, OutputError, summary, table};
-use crate::metrics::evalscope::{EvalscopeAccumulator, EvalscopeSummary};
+use crate::metrics::evalscope::{EvalscopeAccumulator, EvalscopeSummary, WorkloadPoint, round};
 use crate::metrics::{Metric, Percentile, StageAccumulator, StageSummary};
 use crate::record::Event;
 use crate::units::{ABSENT, decimal};
@@ -16,6 +16,12 @@ use crate::units::{ABSENT, decimal};
 const SUMMARY_FILE: &str = "benchmark_summary.json";
 /// Its file of a stage's percentiles.
 const PERCENTILE_FILE: &str = "benchmark_percentile.json";
+/// Its file of how fast tokens were worked off,
+const THROUGHPUT_FILE: &str = "workload_throughput.json";
+/// that of what this comes from,
+const TIMELINE_FILE: &str = "workload_timeline.json";
+/// and that of conversations.
+const TRACE_FILE: &str = "trace_summary.json";
 
 /// Shows and writes each stage's figures by the other definitions when it ends.
 #[derive(Debug)]
@@ -75,6 +81,24 @@ pub fn show(console: &Console, ours: &StageSummary, theirs: &EvalscopeSummary) {
     });
     let table = table::plain(["Metric", "tickrate", "evalscope", "difference"], rows);
     console.print(&format!("\nBy both definitions: {}\n{table}\n", ours.stage.name));
+    let shown = |value: f64| decimal(value, 2);
+    if let Some(traces) = &theirs.traces {
+        let rows = traces.rows.iter().map(|row| {
+            let values = [row.mean, row.min, row.p50, row.p90, row.p95, row.p99, row.max].map(shown);
+            let [mean, min, p50, p90, p95, p99, max] = values;
+            [row.metric.to_string(), mean, min, p50, p90, p95, p99, max]
+        });
+        let table = table::plain(["Metric", "mean", "min", "p50", "p90", "p95", "p99", "max"], rows);
+        console.print(&format!("Per-trace summary ({} traces):\n{table}\n", traces.n_traces));
+    }
+    if let Some(workload) = &theirs.workload {
+        let rows = workload.rows.iter().map(|row| {
+            let [overall, last, steady] = [row.overall, row.last_window, row.steady_state].map(shown);
+            [row.metric.to_string(), overall, last, steady]
+        });
+        let table = table::plain(["Metric (tok/s)", "Overall", "Last 30s", "Steady (drop 20%)"], rows);
+        console.print(&format!("Workload throughput ({} samples):\n{table}\n", workload.points.len()));
+    }
 }
 
 /// Name, our value and theirs; theirs is absent where it says -1.
@@ -110,7 +134,7 @@ fn rows(ours: &StageSummary, theirs: &EvalscopeSummary) -> Vec<(String, Option<f
     rows
 }
 
-/// Writes the two files into `folder`.
+/// Writes its files into `folder`.
 pub fn write(folder: &Path, theirs: &EvalscopeSummary) -> Result<(), OutputError> {
     let figures: Map<String, Value> =
         theirs.figures.iter().map(|(name, value)| (name.to_string(), json!(value))).collect();
@@ -121,5 +145,21 @@ pub fn write(folder: &Path, theirs: &EvalscopeSummary) -> Result<(), OutputError
     };
     let percentiles = Value::Array(theirs.percentiles.iter().map(row).collect());
     summary::write(&folder.join(SUMMARY_FILE), &format!("{:#}\n", Value::Object(figures)))?;
-    summary::write(&folder.join(PERCENTILE_FILE), &format!("{percentiles:#}\n"))
+    summary::write(&folder.join(PERCENTILE_FILE), &format!("{percentiles:#}\n"))?;
+    if let Some(traces) = &theirs.traces {
+        summary::write(&folder.join(TRACE_FILE), &format!("{:#}\n", json!(traces)))?;
+    }
+    let Some(workload) = &theirs.workload else { return Ok(()) };
+    let throughput = json!({
+        "n_samples": workload.points.len(),
+        "wall_time_s": workload.points.last().map(|point| round(point.t, 4)),
+        "last_window_s": 30.0,
+        "warmup_frac": 0.2,
+        "rows": workload.rows,
+    });
+    let point = |point: &WorkloadPoint| WorkloadPoint { t: round(point.t, 6), ..*point };
+    let points: Vec<_> = workload.points.iter().map(point).collect();
+    let timeline = json!({ "wall_start": workload.wall_start.as_s(), "points": points });
+    summary::write(&folder.join(THROUGHPUT_FILE), &format!("{throughput:#}\n"))?;
+    summary::write(&folder.join(TIMELINE_FILE), &format!("{timeline}\n"))
 }

@@ -3,6 +3,8 @@
 
 mod cells;
 pub mod comparison;
+#[cfg(test)]
+mod conformance;
 pub mod console;
 pub mod dashboard;
 mod decode;

@@ -255,6 +255,16 @@ mod tests {
     }
 
     #[test]
+    fn the_highest_load_is_that_whenever_it_was_measured() {
+        let stages = [1, 50, 10].map(|parallel| stage(parallel, 200, |_| 10.0 * f64::from(parallel)));
+        let text = texts(&stages);
+        assert!(
+            text.contains("Latency grew") && text.contains("from the lowest to the highest load"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn a_long_tail_and_too_few_requests_are_told_apart() {
         let tail = texts(&[stage(1, 200, |index| if index % 20 == 0 { 900.0 } else { 10.0 })]);
         assert!(tail.contains("are 90 times the median") && !tail.contains("--number"), "{tail}");

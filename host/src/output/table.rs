@@ -111,6 +111,12 @@ pub fn plain<const COLUMNS: usize>(
 
 /// The summary of a whole run: `performance_summary.txt`.
 pub fn run(basic: &BasicInformation, stages: &[StageSummary]) -> String {
+    let mut ordered: Vec<&StageSummary> = stages.iter().collect();
+    // Without a limit on what is in flight comes last; a search goes up and down.
+    let order = |stage: &StageSummary| {
+        (stage.stage.parallel.unwrap_or(u32::MAX), stage.stage.rate_rps.unwrap_or(0.0))
+    };
+    ordered.sort_by(|a, b| order(a).partial_cmp(&order(b)).unwrap_or(std::cmp::Ordering::Equal));
     let mut text = String::from("Performance Test Summary Report\n\nBasic Information:\n");
     let tokens = sum(stages.iter().map(StageSummary::output_tokens));
     let duration_s = sum(stages.iter().map(|stage| stage.duration_s));
@@ -128,8 +134,8 @@ pub fn run(basic: &BasicInformation, stages: &[StageSummary]) -> String {
     for (name, value) in rows {
         text += &format!("  {name:<16} {value}\n");
     }
-    text += &format!("\nPerformance Overview:\n{}\n", overview(stages));
-    text += &format!("\nPer-Request Metrics:\n{}\n", per_request(stages));
+    text += &format!("\nPerformance Overview:\n{}\n", overview(&ordered));
+    text += &format!("\nPer-Request Metrics:\n{}\n", per_request(&ordered));
     let recommendations = recommend(stages);
     if !recommendations.is_empty() {
         text += "\nTest Suggestions:\n";
@@ -140,7 +146,7 @@ pub fn run(basic: &BasicInformation, stages: &[StageSummary]) -> String {
     text
 }
 
-fn overview(stages: &[StageSummary]) -> Table {
+fn overview(stages: &[&StageSummary]) -> Table {
     let mut table = new_table([
         "Conc.",
         "Rate",
@@ -178,7 +184,7 @@ fn overview(stages: &[StageSummary]) -> Table {
     table
 }
 
-fn per_request(stages: &[StageSummary]) -> Table {
+fn per_request(stages: &[&StageSummary]) -> Table {
     let mut table = new_table(["Conc.", "Rate", "Metric", "avg", "p50", "p99", "max"]);
     for stage in stages {
         for metric in [

@@ -2,6 +2,7 @@
 //! summaries; it never runs one.
 
 mod criteria;
+mod measured;
 mod search;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ pub use criteria::{Criteria, SlaError};
 pub use search::{Kind, Search, Told};
 
 use crate::metrics::{Criterion, Goal, StageSummary};
+use measured::Measured;
 
 /// What is varied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -60,17 +62,6 @@ pub struct Ask {
     pub number: u64,
 }
 
-/// What a load came to, over all of its runs.
-#[derive(Debug, Clone, Default, PartialEq)]
-struct Measured {
-    runs: u32,
-    /// The lowest share of successful requests, in percent.
-    success_percent: Option<f64>,
-    /// The sum of each criterion's figure over the runs that have it, and how many have it.
-    sums: BTreeMap<String, (f64, u32)>,
-    clearly_failed: bool,
-}
-
 /// The answer for one group of criteria.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Answer {
@@ -84,12 +75,29 @@ pub struct Answer {
     pub note: String,
 }
 
+/// One figure at one load, for the table of the search.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tried {
+    /// The load.
+    pub load: u32,
+    /// How often it was measured.
+    pub runs: u32,
+    /// The lowest share of successful requests of its runs, in percent.
+    pub success_percent: f64,
+    /// What is asked of the figure.
+    pub criterion: Criterion,
+    /// Its mean over the runs, in its own unit; `None` if it was not measured.
+    pub mean: Option<f64>,
+}
+
 /// Drives the searches of all groups and remembers what was measured.
 #[derive(Debug, Clone)]
 pub struct Tuner {
     spec: SlaSpec,
     searches: Vec<Search>,
     measured: BTreeMap<u32, Measured>,
+    /// The loads in the order in which they were measured first.
+    order: Vec<u32>,
     asked: Option<u32>,
 }
 
@@ -104,53 +112,100 @@ impl Tuner {
             Search::new(kind, spec.lower, spec.upper, spec.start)
         };
         let searches = spec.groups.iter().map(search).collect();
-        Tuner { searches, spec, measured: BTreeMap::new(), asked: None }
+        Tuner { searches, spec, measured: BTreeMap::new(), order: Vec::new(), asked: None }
     }
 
     /// The next stage to measure; `None` once every group has its answer.
     pub fn ask(&mut self) -> Option<Ask> {
-        loop {
-            let group = self.searches.iter().position(|search| search.ask().is_some())?;
-            let load = self.searches[group].ask()?;
-            match self.measured.get(&load).filter(|measured| self.is_done(measured)) {
-                Some(measured) => {
-                    let told = self.judge(group, measured);
-                    self.searches[group].tell(told);
+        let load = self.searches.iter().find_map(Search::ask)?;
+        self.asked = Some(load);
+        Some(self.stage(load))
+    }
+
+    /// Takes the summary of the stage that was asked for. Returns what it means for the search, line
+    /// by line.
+    pub fn tell(&mut self, summary: &StageSummary) -> Vec<String> {
+        let Some(load) = self.asked.take() else { return Vec::new() };
+        if !self.order.contains(&load) {
+            self.order.push(load);
+        }
+        let measured = self.measured.entry(load).or_default();
+        measured.add(summary, &self.spec.groups);
+        let run = measured.runs();
+        let figures = self.figures().into_iter().map(|criterion| {
+            let value = criterion.quantity.of(summary);
+            let shown = value.map_or_else(|| "not measured".into(), |value| criterion.quantity.show(value));
+            format!("{} {shown}", criterion.quantity.name())
+        });
+        let mut figures: Vec<String> = figures.collect();
+        figures.dedup();
+        let mut lines = vec![format!(
+            "{} {load}, run {} of {}: {} of {} requests succeeded; {}",
+            self.variable(),
+            run,
+            self.spec.runs,
+            summary.succeeded,
+            summary.total,
+            figures.join(", ")
+        )];
+        self.conclude(&mut lines);
+        lines
+    }
+
+    /// Tells each search how the loads went that it asked for, as far as they are measured.
+    fn conclude(&mut self, lines: &mut Vec<String>) {
+        for (index, group) in self.spec.groups.iter().enumerate() {
+            while let Some(load) = self.searches[index].ask() {
+                let Some(measured) = self.measured.get(&load) else { break };
+                if !measured.is_done(index, self.spec.runs) {
+                    break;
                 }
-                None => {
-                    self.asked = Some(load);
-                    return Some(self.stage(load));
-                }
+                let best = self.searches[index].best();
+                self.searches[index].tell(measured.judge(group));
+                let search = &self.searches[index];
+                let found = measured.found(group, search.best() != best);
+                let again =
+                    if measured.runs() < self.spec.runs { ", clearly: it is not measured again" } else { "" };
+                let variable = self.variable();
+                let next = match (search.ask(), search.best()) {
+                    (Some(next), _) => format!("next is {variable} {next}"),
+                    (None, Some(best)) => format!("the answer is {variable} {best}"),
+                    (None, None) => "there is no answer".to_string(),
+                };
+                lines.push(format!("{}: {variable} {load} {found}{again}; {next}", texts(group)));
             }
         }
     }
 
-    /// Takes the summary of the stage that was asked for.
-    pub fn tell(&mut self, summary: &StageSummary) {
-        let Some(load) = self.asked.take() else { return };
-        let measured = self.measured.entry(load).or_default();
-        measured.runs += 1;
-        let success = summary.success_percent().unwrap_or(0.0);
-        measured.success_percent =
-            Some(measured.success_percent.map_or(success, |lowest| lowest.min(success)));
-        let mut fails = success < 100.0;
+    /// What was measured, load by load: one entry for each figure that is asked for.
+    pub fn tried(&self) -> Vec<Tried> {
+        let mut out = Vec::new();
+        for (&load, measured) in &self.measured {
+            let (runs, success_percent) = (measured.runs(), measured.success_percent());
+            out.extend(self.figures().into_iter().map(|criterion| {
+                let mean = measured.mean(criterion);
+                Tried { load, runs, success_percent, criterion: criterion.clone(), mean }
+            }));
+        }
+        out
+    }
+
+    /// The criteria of all groups, each once.
+    fn figures(&self) -> Vec<&Criterion> {
+        let mut out: Vec<&Criterion> = Vec::new();
         for criterion in self.spec.groups.iter().flatten() {
-            let value = criterion.quantity.of(summary);
-            // With several groups, a load that fails one may still answer another.
-            fails |= self.spec.groups.len() == 1 && criterion.clearly_fails(value);
-            if let Some(value) = value {
-                let sum = measured.sums.entry(criterion.text.clone()).or_insert((0.0, 0));
-                *sum = (sum.0 + value, sum.1 + 1);
+            if out.iter().all(|known| known.text != criterion.text) {
+                out.push(criterion);
             }
         }
-        measured.clearly_failed |= fails;
+        out
     }
 
     /// The answers of all groups.
     pub fn answers(&self) -> Vec<Answer> {
         let answer = |(group, search): (&Vec<Criterion>, &Search)| {
-            let texts: Vec<&str> = group.iter().map(|criterion| criterion.text.as_str()).collect();
             let note = match (search.best(), optimum(group), search.best_score()) {
+                _ if search.ask().is_some() => "the run ended before the answer was known".to_string(),
                 (None, ..) => format!("failed at {} and all below", self.lowest_tried()),
                 (Some(best), None, _) if best == self.spec.upper => {
                     "satisfied at the upper bound; raise --sla-upper-bound to look further".to_string()
@@ -162,66 +217,65 @@ impl Tuner {
                 }
                 (Some(_), Some(_), None) => "best".to_string(),
             };
-            Answer { criteria: texts.join(" and "), variable: self.spec.variable, best: search.best(), note }
+            Answer { criteria: texts(group), variable: self.spec.variable, best: search.best(), note }
         };
         self.spec.groups.iter().zip(&self.searches).map(answer).collect()
     }
 
     /// Everything that was measured and answered, for `sla_summary.json`.
     pub fn report(&self) -> Value {
-        let loads: Vec<Value> = self
-            .measured
-            .iter()
-            .map(|(load, measured)| {
-                let figures: serde_json::Map<String, Value> = measured
-                    .sums
-                    .iter()
-                    .map(|(text, (sum, count))| (text.clone(), json!(sum / f64::from(*count))))
-                    .collect();
+        let load = |(load, measured): (&u32, &Measured)| {
+            let criteria = self.figures().into_iter().map(|criterion| {
+                let mean = measured.mean(criterion);
                 json!({
-                    "load": load,
-                    "runs": measured.runs,
-                    "success_percent": measured.success_percent,
-                    "mean": figures,
+                    "criterion": criterion.text,
+                    "mean": mean,
+                    "unit": criterion.quantity.unit().symbol(),
+                    "holds": (!criterion.is_optimum()).then(|| criterion.holds(mean)),
                 })
+            });
+            json!({
+                "load": load,
+                "runs": measured.runs(),
+                "success_percent": measured.success_percent(),
+                "criteria": criteria.collect::<Vec<_>>(),
             })
-            .collect();
-        json!({"variable": self.spec.variable, "answers": self.answers(), "measured": loads})
+        };
+        json!({
+            "variable": self.spec.variable,
+            "answers": self.answers(),
+            "order": self.order,
+            "measured": self.measured.iter().map(load).collect::<Vec<_>>(),
+        })
+    }
+
+    /// The name of what is varied.
+    pub fn variable(&self) -> &'static str {
+        match self.spec.variable {
+            SlaVariable::Parallel => "parallel",
+            SlaVariable::Rate => "rate",
+        }
     }
 
     fn lowest_tried(&self) -> u32 {
         self.measured.keys().next().copied().unwrap_or(self.spec.lower)
     }
 
-    fn is_done(&self, measured: &Measured) -> bool {
-        measured.runs >= self.spec.runs || measured.clearly_failed
-    }
-
-    fn judge(&self, group: usize, measured: &Measured) -> Told {
-        let group = &self.spec.groups[group];
-        let mean = |criterion: &Criterion| {
-            measured.sums.get(&criterion.text).map(|(sum, count)| sum / f64::from(*count))
-        };
-        let all_succeeded = measured.success_percent == Some(100.0);
-        let score = optimum(group).and_then(|criterion| {
-            let value = mean(criterion)?;
-            Some(if criterion.goal == Goal::Min { -value } else { value })
-        });
-        Told {
-            passed: all_succeeded && group.iter().all(|criterion| criterion.holds(mean(criterion))),
-            score,
-        }
-    }
-
     fn stage(&self, load: u32) -> Ask {
-        let run = self.measured.get(&load).map_or(0, |measured| measured.runs) + 1;
+        let run = self.measured.get(&load).map_or(0, |measured| measured.runs()) + 1;
         let number = (f64::from(load) * self.spec.number_multiplier).round().max(1.0) as u64;
-        let (variable, parallel, rate_rps) = match self.spec.variable {
-            SlaVariable::Parallel => ("parallel", Some(load), None),
-            SlaVariable::Rate => ("rate", self.spec.fixed_parallel, Some(f64::from(load))),
+        let (parallel, rate_rps) = match self.spec.variable {
+            SlaVariable::Parallel => (Some(load), None),
+            SlaVariable::Rate => (self.spec.fixed_parallel, Some(f64::from(load))),
         };
-        Ask { name: format!("sla_{variable}_{load}_run_{run}"), parallel, rate_rps, number }
+        Ask { name: format!("sla_{}_{load}_run_{run}", self.variable()), parallel, rate_rps, number }
     }
+}
+
+/// The criteria of a group as the user wrote them.
+fn texts(group: &[Criterion]) -> String {
+    let texts: Vec<&str> = group.iter().map(|criterion| criterion.text.as_str()).collect();
+    texts.join(" and ")
 }
 
 /// The figure that a group wants as high or as low as possible.

@@ -76,6 +76,52 @@ fn the_highest_concurrency_within_the_limit_is_found_with_every_load_measured_as
 }
 
 #[test]
+fn every_step_of_the_search_is_told_and_what_was_measured_is_kept() {
+    let mut tuner = Tuner::new(spec(json!([{"p99_latency": "<=100ms"}, {"avg_latency": "min"}]), 2));
+    let mut lines = Vec::new();
+    while let Some(ask) = tuner.ask() {
+        let load = ask.parallel.unwrap_or(0);
+        lines.extend(tuner.tell(&summary(&ask, 10.0 * f64::from(load), 0)));
+    }
+    assert_eq!(
+        lines[..4],
+        [
+            "parallel 4, run 1 of 2: 8 of 8 requests succeeded; p99_latency 40 ms, avg_latency 40 ms",
+            "parallel 4, run 2 of 2: 8 of 8 requests succeeded; p99_latency 40 ms, avg_latency 40 ms",
+            "p99_latency <=100ms: parallel 4 holds; next is parallel 8",
+            "avg_latency min: parallel 4 is the best so far (avg_latency 40 ms); next is parallel 8",
+        ]
+    );
+    let clearly = "p99_latency <=100ms: parallel 16 fails (p99_latency 160 ms), clearly: it is not measured \
+                   again; next is parallel 12";
+    assert!(lines.iter().any(|line| line == clearly), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.ends_with("; the answer is parallel 10")), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.contains("avg_latency min: parallel 8 is no better")), "{lines:#?}");
+    let tried: Vec<_> = tuner.tried().into_iter().filter(|tried| tried.load == 16).collect();
+    assert_eq!(
+        (tried.len(), tried[0].runs, tried[0].mean, tried[0].success_percent),
+        (2, 1, Some(160.0), 100.0)
+    );
+    let report = tuner.report();
+    assert_eq!(report["order"].as_array().unwrap()[..3], [json!(4), json!(8), json!(16)]);
+    let last = report["measured"].as_array().unwrap().last().unwrap();
+    assert_eq!(
+        last["criteria"][0],
+        json!({"criterion": "p99_latency <=100ms", "mean": 160.0, "unit": "ms", "holds": false})
+    );
+}
+
+/// What one group gives up as hopeless another may have to know better.
+#[test]
+fn a_load_is_measured_again_for_a_group_that_it_does_not_clearly_fail() {
+    let criteria = json!([{"p99_latency": "<=1ms"}, {"p99_latency": "<=100ms"}]);
+    let (tuner, asked) = tuned(spec(criteria, 2), |load| 10.0 * f64::from(load));
+    assert_eq!(tuner.answers().iter().map(|answer| answer.best).collect::<Vec<_>>(), [None, Some(10)]);
+    let runs = |load: u32| asked.iter().filter(|name| name.contains(&format!("_{load}_run"))).count();
+    assert_eq!([runs(1), runs(2), runs(4), runs(8), runs(16)], [1, 1, 2, 2, 1]);
+}
+
+#[test]
 fn groups_share_what_was_measured() {
     let criteria = json!([{"p99_latency": "<=100ms"}, {"avg_latency": "<=50ms"}]);
     let (tuner, asked) = tuned(spec(criteria, 1), |load| 10.0 * f64::from(load));
@@ -106,6 +152,16 @@ fn a_load_that_loses_requests_is_not_satisfied() {
         tuner.tell(&summary(&ask, 1.0, lost));
     }
     assert_eq!(tuner.answers()[0].best, Some(6));
+    let seven = tuner.tried().into_iter().find(|tried| tried.load == 7).unwrap();
+    assert_eq!((seven.runs, seven.success_percent < 100.0), (1, true), "lost requests count at once");
+}
+
+#[test]
+fn a_search_that_was_cut_short_says_so() {
+    let mut tuner = Tuner::new(spec(json!([{"avg_latency": "<=10ms"}]), 1));
+    let ask = tuner.ask().unwrap();
+    tuner.tell(&summary(&ask, 1.0, 0));
+    assert_eq!(tuner.answers()[0].note, "the run ended before the answer was known");
 }
 
 #[test]

@@ -24,7 +24,9 @@ fn report(name: &str, options: Value) -> Report {
 
 #[test]
 fn the_shipped_plugins_pass() {
-    for name in ["openai-chat", "ollama-chat", "tgi-generate", "synthetic-chat", "arithmetic"] {
+    for name in
+        ["openai-chat", "anthropic-messages", "ollama-chat", "tgi-generate", "synthetic-chat", "arithmetic"]
+    {
         let report = report(name, json!({}));
         assert!(report.passed(), "{report}");
         assert!(report.checks.len() >= 11 && report.to_json()["passed"] == json!(true));
