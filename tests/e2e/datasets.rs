@@ -107,6 +107,7 @@ fn traces_are_sent_as_they_were_recorded() {
     // There are six of them, however many are asked for.
     let run = over(&server, "workload_trace", "workload_trace.jsonl", 100, &["--open-loop"]);
     let records = ok(&run, 6);
+    ok(&over(&server, "workload_trace", "workload_trace.jsonl", 4, &["--open-loop"]), 4);
     let sent: Vec<f64> = records
         .iter()
         .map(|record| record.sent.unwrap().as_ms() - records[0].sent.unwrap().as_ms())

@@ -167,8 +167,11 @@ fn a_duration_starts_nothing_more_and_finishes_what_it_began() {
 fn an_open_loop_starts_nothing_after_its_duration() {
     let folder = tempfile::tempdir().unwrap();
     let trace = folder.path().join("trace.jsonl");
-    let line =
-        |at: u32| format!("{{\"timestamp\": {at}, \"body\": {{\"model\": \"m\", \"messages\": []}}}}\n");
+    let line = |at: u32| {
+        format!(
+            "{{\"timestamp\": {at}, \"body\": {{\"model\": \"m\", \"messages\": [{{\"role\": \"user\", \"content\": \"hi\"}}]}}}}\n"
+        )
+    };
     std::fs::write(&trace, line(0) + &line(1)).unwrap();
     let trace = format!("--dataset workload_trace --dataset-path {}", trace.display());
     for arrivals in ["--prompt hi --rate 2.5 --arrival constant --number 2", &trace] {

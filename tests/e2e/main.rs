@@ -1,6 +1,7 @@
 //! End to end: the real binary against real servers over real sockets.
 
 mod apis;
+mod arrivals;
 mod browser;
 mod compare;
 mod config;

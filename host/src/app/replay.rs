@@ -1,7 +1,7 @@
 //! Runs whose dataset says when each request arrives.
 
 use super::exit::AppError;
-use crate::config::Config;
+use crate::config::{Config, Warmup};
 use crate::contract::Dataset;
 use crate::dataset::describe;
 use crate::engine::schedule::ArrivalSpec;
@@ -46,8 +46,12 @@ pub(super) fn fit(config: &mut Config, dataset: &dyn Dataset) -> Result<Option<S
         )));
     }
     let Some(held) = facts.conversations else { return Ok(None) };
-    let warmup = config.load.warmup;
+    let (warmup, given) = (config.load.warmup, config.load.number_given);
+    let mut warms = Vec::new();
     for number in &mut config.load.number {
+        if !given {
+            *number = held;
+        }
         let warm = warmup.of(*number);
         if warm >= held {
             return Err(AppError::usage(format!(
@@ -55,6 +59,13 @@ pub(super) fn fit(config: &mut Config, dataset: &dyn Dataset) -> Result<Option<S
             )));
         }
         *number = (*number).min(held - warm);
+        warms.push(warm);
+    }
+    // A share was one of the number before the warm-up was taken out of it.
+    if let [first, rest @ ..] = &warms[..]
+        && rest.iter().all(|warm| warm == first)
+    {
+        config.load.warmup = Warmup::Count(*first);
     }
     Ok(None)
 }

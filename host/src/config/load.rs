@@ -91,6 +91,8 @@ pub struct LoadConfig {
     pub parallel: Vec<u32>,
     /// Requests of each stage, warm-up excluded.
     pub number: Vec<u64>,
+    /// Whether that was asked for: else a recording is replayed as a whole.
+    pub number_given: bool,
     /// Whether arrivals do not wait for answers.
     pub open_loop: bool,
     /// Paced arrivals in requests per second: one for a closed loop, one for each stage of an open
@@ -289,6 +291,7 @@ mod tests {
         LoadConfig {
             parallel: Vec::new(),
             number: Vec::new(),
+            number_given: true,
             open_loop: false,
             rates_rps: Vec::new(),
             arrival: Arrival::Poisson,

@@ -102,6 +102,11 @@ impl Criterion {
         Ok(Criterion { quantity, goal, text: format!("{name} {compact}{unit}") })
     }
 
+    /// The figure's name as the user wrote it.
+    pub fn name(&self) -> &str {
+        self.text.split(' ').next().unwrap_or_default()
+    }
+
     /// Whether the goal is one to optimise rather than a limit.
     pub fn is_optimum(&self) -> bool {
         matches!(self.goal, Goal::Max | Goal::Min)

@@ -73,7 +73,7 @@ impl Measured {
     pub(super) fn found(&self, group: &[Criterion], improved: bool) -> String {
         let value = |criterion: &Criterion| {
             let shown = self.mean(criterion).map(|mean| criterion.quantity.show(mean));
-            format!("{} {}", criterion.quantity.name(), shown.as_deref().unwrap_or("was not measured"))
+            format!("{} {}", criterion.name(), shown.as_deref().unwrap_or("was not measured"))
         };
         let missed: Vec<String> =
             group.iter().filter(|criterion| !criterion.holds(self.mean(criterion))).map(value).collect();

@@ -132,13 +132,15 @@ impl Tuner {
         let measured = self.measured.entry(load).or_default();
         measured.add(summary, &self.spec.groups);
         let run = measured.runs();
-        let figures = self.figures().into_iter().map(|criterion| {
+        let mut figures: Vec<String> = Vec::new();
+        for criterion in self.figures() {
             let value = criterion.quantity.of(summary);
             let shown = value.map_or_else(|| "not measured".into(), |value| criterion.quantity.show(value));
-            format!("{} {shown}", criterion.quantity.name())
-        });
-        let mut figures: Vec<String> = figures.collect();
-        figures.dedup();
+            let figure = format!("{} {shown}", criterion.name());
+            if !figures.contains(&figure) {
+                figures.push(figure);
+            }
+        }
         let mut lines = vec![format!(
             "{} {load}, run {} of {}: {} of {} requests succeeded; {}",
             self.variable(),

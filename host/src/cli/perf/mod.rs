@@ -97,8 +97,8 @@ pub struct PerfArgs {
     /// Requests in flight at a time; several values make several stages
     #[arg(long, value_name = "N", num_args = 1.., default_value = "1", help_heading = "Load")]
     parallel: Vec<u32>,
-    /// Requests of each stage, one value for each --parallel
-    #[arg(long, short = 'n', value_name = "N", num_args = 1.., default_value = "1000", help_heading = "Load")]
+    /// Requests of each stage, one value for each --parallel [default: 1000, or all of a recording]
+    #[arg(long, short = 'n', value_name = "N", num_args = 1.., help_heading = "Load")]
     number: Vec<u64>,
     /// Pace arrivals at this many requests per second: within --parallel, or with --open-loop, where
     /// several values make several stages; -1 for no pacing

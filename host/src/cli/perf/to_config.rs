@@ -11,6 +11,9 @@ use crate::config::{
 use crate::dataset::ImageSpec;
 use crate::tune::{Criteria, SlaSpec, SlaVariable};
 
+/// Requests of a stage, where nobody says.
+const NUMBER: u64 = 1000;
+
 impl PerfArgs {
     /// The configuration that the flags describe, or everything that is wrong with them.
     /// `entropy` is the seed of a run that was given none.
@@ -32,7 +35,8 @@ impl PerfArgs {
             sla: self.sla(&mut problems),
             load: LoadConfig {
                 parallel: self.parallel.clone(),
-                number: self.number.clone(),
+                number: if self.number.is_empty() { vec![NUMBER] } else { self.number.clone() },
+                number_given: !self.number.is_empty(),
                 open_loop: self.open_loop,
                 rates_rps: if self.rate == [-1.0] { Vec::new() } else { self.rate.clone() },
                 arrival: self.arrival,

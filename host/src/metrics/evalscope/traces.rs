@@ -55,8 +55,11 @@ pub(super) struct Traces {
     turns: HashMap<String, Vec<Turn>>,
 }
 
-/// The figures of one conversation and their names.
-const FIGURES: [(&str, fn(&[Turn]) -> f64); 6] = [
+/// A figure of one conversation from its turns, of which there is at least one.
+type Figure = fn(&[Turn]) -> f64;
+
+/// The figures and their names.
+const FIGURES: [(&str, Figure); 6] = [
     ("Latency (s)", |turns| turns[turns.len() - 1].completed_s - turns[0].started_s),
     ("First-Turn TTFT (s)", |turns| turns[0].ttft_s),
     ("TTFAT (s)", |turns| {
@@ -102,7 +105,7 @@ impl Traces {
         for turns in &mut traces {
             turns.sort_by_key(|turn| turn.turn);
         }
-        let row = |(metric, of): (&'static str, fn(&[Turn]) -> f64)| {
+        let row = |(metric, of): (&'static str, Figure)| {
             let mut values: Vec<f64> = traces.iter().map(|turns| of(turns)).collect();
             values.sort_unstable_by(f64::total_cmp);
             let at = |quantile: f64| {
