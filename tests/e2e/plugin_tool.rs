@@ -87,9 +87,65 @@ fn a_recorded_body_is_parsed_as_curl_saves_it() {
     std::fs::write(&file, body).unwrap();
     let output = plugin(&["check", &path("openai-chat"), "--replies", file.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0), "{}", out(&output));
-    for told in ["reply.txt\n  output frames  1\n", "  finish reason  stop\n", "  text           \"Hi\"\n"] {
+    for told in [
+        "\nreply.txt\n  api                  \"openai-chat\"\n",
+        "  finish_reason        \"stop\"\n",
+        "  output               \"Hi\"\n",
+    ] {
         assert!(out(&output).contains(told), "{told}: {}", out(&output));
     }
+}
+
+#[test]
+fn recorded_replies_give_whole_records() {
+    let folder = tempfile::tempdir().unwrap();
+    let piece = |text: &str, at_ms: f64| {
+        let data = format!(r#"{{"text":"{text}","tokens":2}}"#);
+        serde_json::json!({"event": "piece", "data": data, "at_ms": at_ms})
+    };
+    let close =
+        serde_json::json!({"event": "close", "data": r#"{"reason":"stop","output_tokens":4}"#, "at_ms": 40});
+    let lines = [
+        serde_json::json!({"frames": [piece("Hé", 12.5), piece("llo", 32.5), close]}),
+        serde_json::json!({"frames": [piece("Hé", 12.5)], "complete": false}),
+        serde_json::json!({"status": 503, "framing": "whole", "body": r#"{"error":{"message":"busy"}}"#}),
+    ];
+    let replies = folder.path().join("replies");
+    std::fs::create_dir(&replies).unwrap();
+    std::fs::write(replies.join("a.jsonl"), lines.map(|line| format!("{line}\n")).concat()).unwrap();
+    std::fs::write(
+        replies.join("b.txt"),
+        "event: piece\ndata: {\"text\":\"Hi\"}\n\nevent: close\ndata: {}\n\n",
+    )
+    .unwrap();
+    let check = |more: &str| {
+        let mut check = tickrate(folder.path(), &format!("plugin check --replies replies {more}"));
+        let output = check.arg(guest("rust-api")).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}{}", out(&output), err(&output));
+        out(&output)
+    };
+    let text = check("");
+    let (checks, records) = text.split_once("\n\n").unwrap();
+    assert!(checks.contains("understood: a.jsonl:1, a.jsonl:2, b.txt"), "{checks}");
+    insta::assert_snapshot!(records);
+
+    let json: Value = serde_json::from_str(&check("--json --records records.jsonl")).unwrap();
+    let written = std::fs::read_to_string(folder.path().join("records.jsonl")).unwrap();
+    let written: Vec<Value> = written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let all = json["replies"].as_array().unwrap();
+    assert_eq!(written, all.iter().map(|reply| reply["record"].clone()).collect::<Vec<_>>());
+    let columns = written[0].as_object().unwrap();
+    assert_eq!(columns.len(), tickrate::output::schema::COLUMNS.len());
+    assert_eq!(columns["itl_ms"], serde_json::json!([20.0]));
+    assert_eq!(columns["time_per_token_ms"], serde_json::json!(10.0));
+    assert_eq!((&columns["run_id"], &columns["prompt"]), (&Value::from("check"), &Value::Null));
+
+    let refused = plugin(&["check", &path("rust-api"), "--records", "x"]);
+    assert!(refused.status.code() == Some(2) && err(&refused).contains("--replies"), "{}", err(&refused));
+    let nowhere =
+        plugin(&["check", &path("rust-api"), "--replies", replies.to_str().unwrap(), "--records", "no/x"]);
+    assert_eq!(nowhere.status.code(), Some(2));
+    assert!(err(&nowhere).starts_with("error: --records: cannot write \"no/x\": "), "{}", err(&nowhere));
 }
 
 #[test]

@@ -107,7 +107,18 @@ fn test() -> Result<(), String> {
     guests()?;
     wheel()?;
     setup::browser()?;
+    sdk()?;
     run(cargo().args(["test", "--release", "--locked", "--workspace"]))
+}
+
+/// Tests the crate that plugins are written with, its documentation included, and the examples in Rust:
+/// a workspace of its own, whose tests run on this machine and not in WebAssembly.
+fn sdk() -> Result<(), String> {
+    let mut tests = cargo();
+    tests.env("CARGO_TARGET_DIR", target().join("guest-tests"));
+    tests.args(["test", "--locked", "--manifest-path", "plugins/Cargo.toml"]);
+    tests.args(["--features", "tickrate-guest/json"]);
+    run(tests.args(["--package", "tickrate-guest", "--package", "rust-api", "--package", "rust-dataset"]))
 }
 
 fn lint() -> Result<(), String> {

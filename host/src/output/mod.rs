@@ -20,6 +20,7 @@ pub mod parquet;
 pub mod progress;
 pub mod progress_file;
 mod recommendations;
+pub mod record_text;
 pub mod recover;
 pub mod rows;
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub struct Report {
     pub version: String,
     /// The checks in the order they were made.
     pub checks: Vec<Check>,
-    /// What it made of the recorded replies, in their order.
+    /// What it answered to the recorded replies, in their order.
     pub replies: Vec<(String, Result<Outcome, String>)>,
 }
 
@@ -86,6 +86,14 @@ impl Report {
             "replies": self.replies.iter().map(reply).collect::<Vec<_>>(),
         })
     }
+
+    /// How it ended, in one line.
+    pub fn verdict(&self) -> String {
+        match self.failed() {
+            0 => format!("{} checks, all passed", self.checks.len()),
+            failed => format!("{} checks, {failed} failed", self.checks.len()),
+        }
+    }
 }
 
 /// An outcome with the names of the contract.
@@ -110,6 +118,7 @@ fn outcome_json(outcome: &Outcome) -> Value {
     })
 }
 
+/// The plugin and the checks, without the verdict.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} {}", self.plugin, self.version)?;
@@ -120,40 +129,8 @@ impl fmt::Display for Report {
                 Err(reason) => writeln!(f, "  FAIL  {place:<38} {reason}")?,
             }
         }
-        for (name, outcome) in &self.replies {
-            match outcome {
-                Ok(outcome) => writeln!(f, "\n{name}\n{}", in_lines(outcome))?,
-                Err(reason) => writeln!(f, "\n{name}\n  error          {reason}")?,
-            }
-        }
-        match self.failed() {
-            0 => writeln!(f, "{} checks, all passed", self.checks.len()),
-            failed => writeln!(f, "{} checks, {failed} failed", self.checks.len()),
-        }
+        Ok(())
     }
-}
-
-/// What a record would say of a reply.
-fn in_lines(outcome: &Outcome) -> String {
-    let number = |value: Option<u64>| value.map_or("unknown".into(), |value| value.to_string());
-    let tokens: Option<u64> = outcome.outputs.iter().map(|output| output.tokens.map(u64::from)).sum();
-    let mut lines = vec![
-        format!("  output frames  {}", outcome.outputs.len()),
-        format!("  tokens         input {}, output {}", number(outcome.usage.input_tokens), {
-            number(outcome.usage.output_tokens.or(tokens.filter(|_| !outcome.outputs.is_empty())))
-        }),
-        format!("  finish reason  {}", outcome.finish_reason.as_deref().unwrap_or("none")),
-    ];
-    if let Some(failure) = &outcome.failure {
-        lines.push(format!("  failure        {}: {}", failure.kind, failure.message));
-    }
-    lines.extend(outcome.labels.iter().map(|(name, value)| format!("  label          {name} = {value}")));
-    let mut text: String = outcome.text.chars().take(60).collect();
-    if text.len() < outcome.text.len() {
-        text.push('…');
-    }
-    lines.push(format!("  text           {text:?}"));
-    lines.join("\n")
 }
 
 /// Checks `plugin` in all of its roles. It takes some seconds at most, unless calls run into their

@@ -22,16 +22,18 @@ pub struct Recorded {
     pub framing: Framing,
     /// Whether it was read to its end.
     pub complete: bool,
+    /// Bytes of its body; those of its frames where the body itself was not recorded.
+    pub bytes: u64,
     /// Its payload and frames; their times are relative to the sending.
     pub framed: Framed,
 }
 
 impl Recorded {
-    /// A complete, streamed reply of these frames, which come every 10 ms.
+    /// A complete, streamed reply of these frames, of which one comes every 10 ms.
     pub fn of_frames<T: AsRef<[u8]>>(name: &str, framing: Framing, data: &[T]) -> Recorded {
         let mut framed = Framed::default();
         for (at, data) in data.iter().enumerate() {
-            push(&mut framed, data.as_ref(), None, every_10_ms(at));
+            push(&mut framed, data.as_ref(), None, every_10_ms(at + 1));
         }
         let content_type = match framing {
             Framing::Sse => "text/event-stream",
@@ -45,6 +47,7 @@ impl Recorded {
             content_type: Some(content_type.into()),
             framing,
             complete: true,
+            bytes: framed.payload.len() as u64,
             framed,
         }
     }
@@ -63,8 +66,9 @@ impl Recorded {
     }
 }
 
-fn every_10_ms(frame: usize) -> Nanos {
-    Nanos(i64::try_from(frame).unwrap_or(i64::MAX / 10_000_000).saturating_mul(10_000_000))
+/// When the `nth` frame of a reply comes that nobody has timed.
+fn every_10_ms(nth: usize) -> Nanos {
+    Nanos(i64::try_from(nth).unwrap_or(i64::MAX / 10_000_000).saturating_mul(10_000_000))
 }
 
 fn push(framed: &mut Framed, data: &[u8], event: Option<String>, at: Nanos) {
@@ -84,6 +88,9 @@ pub enum RepliesError {
         /// What the system said.
         reason: String,
     },
+    /// A folder without files.
+    #[error("the folder \"{0}\" holds no replies; put what the server said into files in it")]
+    Empty(String),
     /// A line is not a reply.
     #[error(
         "line {line} of \"{path}\" is no reply: {reason}; give {{\"status\", \"content_type\", \"framing\", \
@@ -147,13 +154,35 @@ enum FrameLine {
     Full { data: String, event: Option<String>, at_ms: Option<f64> },
 }
 
-/// Reads a file of replies: JSON lines, or, if its first line is no JSON object with `frames` or
-/// `body`, the one body of a reply as `curl` saves it. A body is framed as `asked` for by the
-/// plugin, unless its line says how.
+/// Reads a file of replies, or all files of a folder in the order of their names; hidden ones are left
+/// out. A file holds JSON lines, or, if its first line is no JSON object with `frames` or `body`, the
+/// one body of a reply as `curl` saves it. A body is framed as `asked` for by the plugin, unless its
+/// line says how.
 ///
 /// # Errors
-/// If the file cannot be read, or one of its lines is not a reply.
+/// If a file cannot be read, or one of its lines is not a reply, or the folder has no files.
 pub fn read(path: &Path, asked: Framing) -> Result<Vec<Recorded>, RepliesError> {
+    if !path.is_dir() {
+        return read_file(path, asked);
+    }
+    let shown = path.display().to_string();
+    let entries = std::fs::read_dir(path)
+        .map_err(|error| RepliesError::Read { path: shown.clone(), reason: error.to_string() })?;
+    let is_hidden =
+        |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+    let mut files: Vec<_> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.is_file() && !is_hidden(path))
+        .collect();
+    files.sort();
+    if files.is_empty() {
+        return Err(RepliesError::Empty(shown));
+    }
+    let replies: Result<Vec<_>, _> = files.iter().map(|file| read_file(file, asked)).collect();
+    replies.map(|replies| replies.into_iter().flatten().collect())
+}
+
+fn read_file(path: &Path, asked: Framing) -> Result<Vec<Recorded>, RepliesError> {
     let shown = path.display().to_string();
     let bytes = std::fs::read(path)
         .map_err(|error| RepliesError::Read { path: shown.clone(), reason: error.to_string() })?;
@@ -180,9 +209,10 @@ pub fn read(path: &Path, asked: Framing) -> Result<Vec<Recorded>, RepliesError> 
                         FrameLine::Data(data) => (data, None, None),
                         FrameLine::Full { data, event, at_ms } => (data, event, at_ms),
                     };
-                    let at = at_ms.map_or_else(|| every_10_ms(at), Nanos::from_ms);
+                    let at = at_ms.map_or_else(|| every_10_ms(at + 1), Nanos::from_ms);
                     push(&mut reply.framed, data.as_bytes(), event, at);
                 }
+                reply.bytes = reply.framed.payload.len() as u64;
                 reply
             }
             (None, Some(text)) => body(name, text.into_bytes(), framing),
@@ -196,9 +226,10 @@ pub fn read(path: &Path, asked: Framing) -> Result<Vec<Recorded>, RepliesError> 
 
 /// The reply of this body, which came in one read.
 fn body(name: String, bytes: Vec<u8>, framing: Framing) -> Recorded {
-    let marks = [Mark { at: every_10_ms(1), end: bytes.len() }];
+    let length = bytes.len();
+    let marks = [Mark { at: every_10_ms(1), end: length }];
     let empty = Recorded::of_frames::<&str>(&name, framing, &[]);
-    Recorded { framed: frames(bytes, &marks, framing), ..empty }
+    Recorded { bytes: length as u64, framed: frames(bytes, &marks, framing), ..empty }
 }
 
 /// Replies of `count` frames in the dialects that tickrate knows, each with words as its output.
@@ -266,6 +297,23 @@ mod tests {
             Frame { at: Nanos(2_500_000), event: Some("error".into()), range: 1..3 }
         );
         assert_eq!((two.name.as_str(), two.complete, two.framed.frames.len()), ("r.jsonl:3", false, 2));
+        assert_eq!((one.bytes, two.bytes), (3, 6), "of the frames, and of the body");
+    }
+
+    #[test]
+    fn a_folder_is_all_of_its_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let told = read(dir.path(), Framing::Sse).unwrap_err().to_string();
+        assert!(told.ends_with("holds no replies; put what the server said into files in it"), "{told}");
+        for (name, text) in [("b.txt", "data: x\n\n"), ("a.jsonl", "{\"body\":\"\"}\n"), (".c", "{")] {
+            std::fs::write(dir.path().join(name), text).unwrap();
+        }
+        std::fs::create_dir(dir.path().join("folder")).unwrap();
+        let replies = read(dir.path(), Framing::Sse).unwrap();
+        assert_eq!(
+            replies.iter().map(|reply| reply.name.as_str()).collect::<Vec<_>>(),
+            ["a.jsonl:1", "b.txt"]
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{JsonObject, LimitArgs, object};
 use crate::api::{self, ApiSpec};
-use crate::app::{AppError, Exit, plugin_services};
+use crate::app::{AppError, Exit, Replied, plugin_services};
 use crate::contract::{Framing, RunConfig};
 use crate::plugin::bench::bench;
 use crate::plugin::check::{CheckSpec, check};
@@ -26,6 +26,18 @@ pub struct InspectArgs {
     pub json: bool,
 }
 
+/// The flags of `tickrate plugin check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// What it is tried with.
+    #[command(flatten)]
+    pub with: TryArgs,
+
+    /// File for the records that the replies give, as JSON lines with all columns.
+    #[arg(long, value_name = "FILE", requires = "replies")]
+    pub records: Option<PathBuf>,
+}
+
 /// The flags of `tickrate plugin check` and `bench`.
 #[derive(Debug, Args)]
 pub struct TryArgs {
@@ -41,8 +53,8 @@ pub struct TryArgs {
     #[arg(long)]
     pub log: bool,
 
-    /// Recorded replies to parse: JSON lines, or one body as curl saves it.
-    #[arg(long, value_name = "FILE")]
+    /// Recorded replies to parse: JSON lines, one body as curl saves it, or a folder of such files.
+    #[arg(long, value_name = "PATH")]
     pub replies: Option<PathBuf>,
 
     /// Options of the API.
@@ -144,12 +156,26 @@ pub fn run_inspect(args: &InspectArgs) -> Result<(String, Exit), AppError> {
 ///
 /// # Errors
 /// If it cannot be opened, or a file that is named cannot be used.
-pub fn run_check(args: &TryArgs) -> Result<(String, Exit), AppError> {
-    let plugin = args.open()?;
-    let services = plugin_services(args.tokenizer_path.as_deref(), args.log)?;
-    let report = check(&plugin, &args.spec(&plugin)?, &services);
+pub fn run_check(args: &CheckArgs) -> Result<(String, Exit), AppError> {
+    let with = &args.with;
+    let plugin = with.open()?;
+    let services = plugin_services(with.tokenizer_path.as_deref(), with.log)?;
+    let spec = with.spec(&plugin)?;
+    let report = check(&plugin, &spec, &services);
+    let replied = Replied::new(&plugin, &spec, &services, with.tokenizer_path.as_deref())?;
+    if let Some(path) = &args.records {
+        replied.write(path)?;
+    }
     let exit = if report.passed() { Exit::Success } else { Exit::Failed };
-    Ok((if args.json { pretty(&report.to_json()) } else { report.to_string() }, exit))
+    if !with.json {
+        return Ok((format!("{report}{}\n{}\n", replied.text()?, report.verdict()), exit));
+    }
+    let mut json = report.to_json();
+    let replies = json["replies"].as_array_mut().into_iter().flatten();
+    for (reply, record) in replies.zip(replied.objects()?) {
+        reply["record"] = record.into();
+    }
+    Ok((pretty(&json), exit))
 }
 
 /// Measures a component.

@@ -44,7 +44,7 @@ pub enum PluginCommand {
     /// Call every function of a component with good and bad input, and say how it does.
     ///
     /// Exits with 0 if all checks are passed, with 1 if one is not, and with 2 if the file cannot be checked.
-    Check(examine::TryArgs),
+    Check(examine::CheckArgs),
     /// Measure what a component costs: instances, shape, parse and next.
     Bench(examine::TryArgs),
 }

@@ -10,11 +10,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use serde_json::{Map, Value as Json};
 
 use self::value::{Columns, Value};
-use super::schema::has_records;
+use super::rows::Rows;
+use super::schema::{COLUMNS, has_records};
 use super::{Output, OutputError, stored};
-use crate::record::Event;
+use crate::record::{Event, RequestRecord};
 
 /// A format beside Parquet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -107,6 +109,26 @@ pub fn write(folder: &Path, formats: &[Format]) -> Result<(), OutputError> {
         finished.map_err(|error| unwritable(&partial, &error))?;
     }
     Ok(())
+}
+
+/// Records as JSON objects: the lines of `requests.jsonl`, null where nothing was measured.
+///
+/// # Errors
+/// If a record cannot be a row.
+pub fn objects(records: &[RequestRecord]) -> Result<Vec<Map<String, Json>>, OutputError> {
+    let mut rows = Rows::new();
+    records.iter().for_each(|record| rows.push(record));
+    let made = rows.finish().map_err(|error| error.to_string()).and_then(|batch| {
+        let columns = Columns::of(&batch)?;
+        let object = |row| {
+            let values = columns.row(row).into_iter().map(serde_json::to_value);
+            let names = COLUMNS.iter().map(|column| column.name.to_string());
+            let pairs = names.zip(values).map(|(name, value)| Ok((name, value?)));
+            pairs.collect::<Result<Map<_, _>, serde_json::Error>>().map_err(|error| error.to_string())
+        };
+        (0..batch.num_rows()).map(object).collect()
+    });
+    made.map_err(|error| OutputError(format!("a record cannot be written: {error}; report this as a bug")))
 }
 
 fn unwritable(path: &Path, error: &str) -> OutputError {

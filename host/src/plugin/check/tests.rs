@@ -81,7 +81,7 @@ fn each_misdeed_fails_the_check_that_looks_for_it() {
 }
 
 #[test]
-fn recorded_replies_come_with_what_a_record_would_say() {
+fn recorded_replies_come_with_what_was_answered() {
     let plugin = Plugin::open(&runtime(), &guest("rust-api")).unwrap();
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/rust-api/replies.jsonl");
     let replies = crate::plugin::replies::read(&path, crate::contract::Framing::Sse).unwrap();
@@ -96,6 +96,5 @@ fn recorded_replies_come_with_what_a_record_would_say() {
     assert_eq!(outcomes[3]["outcome"]["failure"], Value::Null);
     assert_eq!(outcomes[4]["outcome"]["failure"]["kind"], "invalid_reply");
     assert_eq!(outcomes[5]["outcome"]["failure"]["kind"], "truncated");
-    let text = report.to_string();
-    assert!(text.contains("tokens         input 7, output 4") && text.ends_with("all passed\n"), "{text}");
+    assert!(report.verdict().ends_with("all passed"));
 }
