@@ -155,8 +155,8 @@ def plain(message):
 
 
 def post_json(url, body, framing):
-    """A `POST` of a JSON body."""
-    data = json.dumps(body, ensure_ascii=False).encode()
+    """A `POST` of a JSON body, without the spaces that Python likes to put into one."""
+    data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     return HttpRequest("POST", url, [("Content-Type", "application/json")], data, framing)
 
 

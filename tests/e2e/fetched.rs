@@ -152,6 +152,120 @@ fn a_plugin_in_a_registry_is_found_by_its_tag_or_its_digest() {
     assert_told(&inspect(cache.path(), "oci://nothing"), "is no reference; give oci://REGISTRY/NAME:TAG");
 }
 
+/// What a private registry lets in.
+#[derive(Clone, Copy, PartialEq)]
+enum Door {
+    /// A token, for a user and a password.
+    Token,
+    /// A token, for another token.
+    Identity,
+    /// A user and a password in each request.
+    Basic,
+}
+
+/// `me:pw-secret` in Base64.
+const LOGIN: &str = "bWU6cHctc2VjcmV0";
+
+/// A registry with one component under the tag `v1` of `team/sums`, which wants to know who asks.
+fn private_registry(bytes: Vec<u8>, door: Door) -> RawServer {
+    let layer = format!("sha256:{}", sha256(&bytes));
+    let manifest = json!({"layers": [{"mediaType": "application/wasm", "digest": layer}]}).to_string();
+    let blob = format!("GET /v2/team/sums/blobs/{layer}");
+    RawServer::start(move |heard: &Heard| {
+        let (known, token) = (format!("Basic {LOGIN}"), json_reply(r#"{"access_token":"t-private"}"#));
+        let said = heard.header("authorization");
+        let host = heard.header("host").unwrap();
+        if heard.target().starts_with("GET /token?service=tests&scope=repository%3Ateam%2Fsums%3Apull") {
+            let denied = if said.is_some() { "403 Forbidden" } else { "401 Unauthorized" };
+            return if said == Some(&known) { token } else { status_reply(denied, "") };
+        }
+        if heard.target() == "POST /token" {
+            let form = String::from_utf8_lossy(&heard.body).into_owned();
+            let good = form
+                == "service=tests&scope=repository%3Ateam%2Fsums%3Apull&client_id=tickrate&\
+                                grant_type=refresh_token&refresh_token=id.pw-secret%2F1";
+            return if good { token } else { status_reply("401 Unauthorized", "") };
+        }
+        let (wanted, challenge) = match door {
+            Door::Basic => (known.as_str(), "www-authenticate: Basic realm=\"tests\"\r\n".to_string()),
+            _ => (
+                "Bearer t-private",
+                format!(
+                    "www-authenticate: bearer realm=\"http://{host}/token\",service=\"tests\",scope=\"repository:team/sums:pull\"\r\n"
+                ),
+            ),
+        };
+        match heard.target() {
+            _ if said != Some(wanted) => status_reply("401 Unauthorized", &challenge),
+            "GET /v2/team/sums/manifests/v1" => json_reply(&manifest),
+            target if target == blob => bytes_reply(&bytes),
+            _ => status_reply("404 Not Found", ""),
+        }
+    })
+}
+
+#[test]
+fn a_private_registry_gets_the_login_of_its_own_and_nobody_else_sees_it() {
+    for door in [Door::Token, Door::Identity, Door::Basic] {
+        let server = private_registry(component(), door);
+        let (cache, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let file = home.path().join(".docker/config.json");
+        let place = format!("oci://{}/team/sums:v1", server.address);
+        let told = || {
+            let mut inspect = tickrate(Path::new("."), "plugin inspect --json");
+            for variable in ["DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"] {
+                inspect.env_remove(variable);
+            }
+            inspect.arg(&place).env("HOME", home.path()).env("XDG_CACHE_HOME", cache.path()).output().unwrap()
+        };
+        let write = |registry: &str, entry: Value| {
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(&file, json!({"auths": {registry: entry}}).to_string()).unwrap();
+        };
+        let registry = server.address.to_string();
+        let none = format!(
+            "cannot fetch \"{place}\": the registry wants a login, and there is none for it; make one with: \
+             docker login {registry}"
+        );
+        assert_told(&told(), &none);
+        write("another.example", json!({"auth": LOGIN}));
+        assert_told(&told(), &none);
+        let sent = || {
+            server.heard().iter().map(|heard| format!("{}{:?}", heard.head, heard.body)).collect::<String>()
+        };
+        assert!(!sent().contains(LOGIN), "the login of another registry stays here");
+
+        write(&registry, json!({"auth": "bWU6d3Jvbmc="}));
+        let refused = told();
+        let shown = file.display();
+        let told_of = format!(
+            "the registry does not accept the login of \"{shown}\"; renew it with: docker login {registry}"
+        );
+        assert_told(&refused, &told_of);
+        assert!(!String::from_utf8_lossy(&refused.stderr).contains("bWU6d3Jvbmc"));
+
+        let entry = match door {
+            Door::Identity => json!({"auth": "YTo=", "identitytoken": "id.pw-secret/1"}),
+            _ => json!({"auth": LOGIN}),
+        };
+        write(&registry, entry);
+        assert_eq!(found(&told())["name"], "arithmetic");
+
+        let (folder, chat) = (tempfile::tempdir().unwrap(), RawServer::kind());
+        let flags = ["--number", "2", "--no-stream", "--dataset", &place];
+        let mut run = crate::running::command(folder.path(), &crate::running::chat(&chat.url()), &flags);
+        let output = run.env("HOME", home.path()).env("XDG_CACHE_HOME", cache.path()).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        for file in crate::running::files(folder.path()) {
+            let bytes = std::fs::read(&file).unwrap();
+            for secret in ["pw-secret", LOGIN, "t-private"] {
+                let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+                assert!(!found, "{secret} is in {}", file.display());
+            }
+        }
+    }
+}
+
 #[test]
 fn a_run_takes_its_dataset_from_a_url() {
     let (cache, bytes) = (tempfile::tempdir().unwrap(), component());

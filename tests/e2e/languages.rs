@@ -10,6 +10,7 @@ use serde_json::Value;
 use tickrate::sim::SimSpec;
 
 use crate::python::python;
+use crate::raw_server::RawServer;
 use crate::running::{files, guest, perf, root, sim, tickrate};
 
 /// Where the tools of the languages are: the folder of componentize-py, and a `node_modules`.
@@ -100,6 +101,18 @@ fn checked(component: &Path, flags: &[&str]) -> Value {
     report
 }
 
+/// What came of recorded replies: each answer and each record, in which only the name of the API differs
+/// between languages.
+fn of_replies(component: &Path, replies: &Path) -> Vec<Value> {
+    let report = checked(component, &["--replies", replies.to_str().unwrap()]);
+    let plugin = report["plugin"].clone();
+    let without_name = |mut reply: Value| {
+        assert_eq!(reply["record"].as_object_mut().unwrap().remove("api").as_ref(), Some(&plugin));
+        reply
+    };
+    report["replies"].as_array().unwrap().iter().cloned().map(without_name).collect()
+}
+
 /// Prompts, texts and token counts of a run with these two plugins, with such a number of requests.
 fn run(
     api: &Path,
@@ -145,14 +158,49 @@ fn run(
     records.collect()
 }
 
+/// What a server hears of a run with these two plugins, in order: where each request goes, its headers but
+/// those of this run alone, and its body, byte by byte.
+fn heard(api: &Path, dataset: &Path) -> Vec<(String, Vec<String>, String)> {
+    const REPLY: &str = "event: piece\ndata: {\"text\":\"na\\u00efve \\\"\\ud83e\\udd80\\\"\\n\",\"tokens\":3}\n\n\
+         event: close\ndata: {\"reason\":\"stop\"}\n\n";
+    let server = RawServer::start(|_| {
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length:";
+        format!("{head} {}\r\n\r\n{REPLY}", REPLY.len()).into()
+    });
+    let lines = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(
+        lines.path(),
+        "Who?\nA \"quoted\" \\ path\nTab\t, bell \u{7} and \u{8} \u{c} \u{7f}\nné 🦀 </x>\n",
+    )
+    .unwrap();
+    let of = |path: &Path| path.to_str().unwrap().to_string();
+    let files =
+        ["--api".into(), of(api), "--dataset".into(), of(dataset), "--dataset-path".into(), of(lines.path())];
+    let more = "--no-test-connection --parallel 1 --number 4 --max-tokens 5 --temperature 0.5 --seed 9 --plugin-timeout 20";
+    let options = ["--api-args", "{\"system\":\"Be\\nbrief.\"}", "--dataset-args", "{\"turns\":2}"];
+    let words = more.split_whitespace().chain(options).map(String::from).chain(files).collect::<Vec<_>>();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    perf(&format!("{}/pebble/talk", server.url()), &words[..]).ended(0);
+    let of_this_run = ["host: ", "x-request-id: "];
+    let heard = server.heard().into_iter().map(|heard| {
+        let headers = heard.head.lines().skip(1).map(String::from);
+        let headers =
+            headers.filter(|line| !of_this_run.iter().any(|name| line.to_lowercase().starts_with(name)));
+        (heard.target().to_string(), headers.collect(), String::from_utf8(heard.body).unwrap())
+    });
+    heard.collect()
+}
+
 /// The same two plugins in a language give the same as in Rust, for the same seed and replies.
 fn as_in_rust(language: &str) {
     let [api, dataset] = ["api", "dataset"].map(|kind| built(&format!("{language}-{kind}")));
     let recorded = example("rust-api").join("replies.jsonl");
-    let replies = ["--replies", recorded.to_str().unwrap()];
-    let rust = checked(&guest("rust-api"), &replies);
-    assert_eq!(rust["replies"].as_array().unwrap().len(), 13);
-    assert_eq!(checked(&api, &replies)["replies"], rust["replies"]);
+    let rust = of_replies(&guest("rust-api"), &recorded);
+    let ours = of_replies(&api, &recorded);
+    assert_eq!((rust.len(), ours.len()), (13, 13));
+    for (ours, rust) in ours.iter().zip(&rust) {
+        assert_eq!(ours, rust, "{language}");
+    }
     checked(&dataset, &[]);
     let (rust_api, rust_dataset) = (guest("rust-api"), guest("rust-dataset"));
     assert_eq!(run(&api, &dataset, 6, &[]), run(&rust_api, &rust_dataset, 6, &[]));
@@ -163,6 +211,10 @@ fn as_in_rust(language: &str) {
     let asked = run(&api, &dataset, 4, &file);
     assert_eq!(asked, run(&rust_api, &rust_dataset, 4, &file));
     assert!(asked.iter().any(|(prompt, ..)| prompt.contains("\u{fffd} café")), "{asked:?}");
+    let (ours, theirs) = (heard(&api, &dataset), heard(&rust_api, &rust_dataset));
+    assert_eq!(theirs.len(), 8, "four conversations of two turns");
+    assert!(theirs[3].2.contains(r#""says":"A \"quoted\" \\ path""#), "{}", theirs[3].2);
+    assert_eq!(ours, theirs);
 }
 
 #[test]
@@ -202,9 +254,8 @@ fn what_is_written_in_c_can_be_built_with_zig_as_well() {
     let mut build = tickrate(&example("c-api"), "plugin build --out");
     succeeded(&build.arg(out.path()).env("PATH", python).output().unwrap());
     let recorded = example("rust-api").join("replies.jsonl");
-    let replies = ["--replies", recorded.to_str().unwrap()];
-    let report = checked(&out.path().join("c-api.wasm"), &replies);
-    assert_eq!(report["replies"], checked(&guest("rust-api"), &replies)["replies"]);
+    let ours = of_replies(&out.path().join("c-api.wasm"), &recorded);
+    assert_eq!(ours, of_replies(&guest("rust-api"), &recorded));
 }
 
 #[test]

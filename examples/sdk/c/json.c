@@ -177,12 +177,17 @@ tickrate_plugin_option_u64_t tr_count(tr_text value) {
 }
 
 void tr_put_json(tr_buffer *buffer, tr_text text) {
+  static const char short_ones[] = "\b\f\n\r\t", letters[] = "bfnrt";
   tr_put(buffer, "\"");
   for (size_t i = 0; i < text.len; i++) {
     uint8_t c = text.ptr[i];
+    const char *found = memchr(short_ones, c, sizeof short_ones - 1);
     if (c == '"' || c == '\\') tr_put(buffer, "\\");
     if (c >= 0x20) {
       tr_put_text(buffer, (tr_text){&c, 1});
+    } else if (found) {
+      char escape[] = {'\\', letters[found - short_ones], 0};
+      tr_put(buffer, escape);
     } else {
       char escape[] = {'\\', 'u', '0', '0', '0' + (c >> 4), "0123456789abcdef"[c & 15], 0};
       tr_put(buffer, escape);

@@ -2,6 +2,7 @@
 //! registry. What was fetched is kept under its SHA-256 and not fetched again.
 
 mod client;
+mod login;
 mod oci;
 mod reference;
 
@@ -48,6 +49,22 @@ pub enum FetchError {
         from: String,
         /// The status.
         status: u16,
+    },
+    /// The registry does not let us in.
+    #[error("cannot fetch \"{from}\": {reason}")]
+    Login {
+        /// What was asked for.
+        from: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// A file of logins is none.
+    #[error("cannot use the logins in \"{file}\": {reason}; mend the file or make it anew with docker login")]
+    Logins {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
     },
     /// It is not what it should be.
     #[error("\"{from}\" is not what it was pinned to: its SHA-256 is {found}, not {wanted}; do not use it")]

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, WWW_AUTHENTICATE};
+use reqwest::RequestBuilder;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 
 use super::FetchError;
 
@@ -20,8 +21,8 @@ pub(super) struct Client {
 pub(super) enum Answer {
     /// The body.
     Body(Vec<u8>),
-    /// The header that says where to get a token.
-    Challenge(String),
+    /// The headers that say how to ask.
+    Challenge(Vec<String>),
 }
 
 impl Client {
@@ -57,25 +58,52 @@ impl Client {
         }
     }
 
-    /// The body at `url` in a form that `accept` names, or the challenge of a server that wants a
-    /// token and was given none.
+    /// The body at `url` in a form that `accept` names, or the challenge of a server that was not told who
+    /// asks. `authorization` is a header's value; it goes to no other host.
     ///
     /// # Errors
     /// If there is none, or it is too large.
-    pub(super) fn ask(&self, url: &str, accept: &str, token: Option<&str>) -> Result<Answer, FetchError> {
+    pub(super) fn ask(
+        &self,
+        url: &str,
+        accept: &str,
+        authorization: Option<&str>,
+    ) -> Result<Answer, FetchError> {
+        let request = self.http.get(url).header(ACCEPT, accept);
+        self.send(match authorization {
+            Some(value) => request.header(AUTHORIZATION, self.secret(value)?),
+            None => request,
+        })
+    }
+
+    /// What a server answers to a form, whose names and values are encoded already.
+    ///
+    /// # Errors
+    /// If there is none, or it is too large.
+    pub(super) fn post_form(&self, url: &str, form: String) -> Result<Answer, FetchError> {
+        let kind = "application/x-www-form-urlencoded";
+        self.send(self.http.post(url).header(CONTENT_TYPE, kind).body(form))
+    }
+
+    fn secret(&self, value: &str) -> Result<HeaderValue, FetchError> {
+        let mut value = HeaderValue::from_str(value).map_err(|_| FetchError::Login {
+            from: self.from.clone(),
+            reason: "the token for it holds characters that no token has; log in anew".into(),
+        })?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+
+    fn send(&self, request: RequestBuilder) -> Result<Answer, FetchError> {
         let failed = |error: reqwest::Error| FetchError::Unreachable {
             from: self.from.clone(),
             reason: reason(error),
         };
         self.runtime.block_on(async {
-            let mut request = self.http.get(url).header(ACCEPT, accept);
-            if let Some(token) = token {
-                request = request.header(AUTHORIZATION, format!("Bearer {token}"));
-            }
             let mut reply = request.send().await.map_err(failed)?;
             let status = reply.status().as_u16();
-            if let (401, None, Some(challenge)) = (status, token, challenge(reply.headers())) {
-                return Ok(Answer::Challenge(challenge));
+            if status == 401 {
+                return Ok(Answer::Challenge(challenges(reply.headers())));
             }
             if !(200..300).contains(&status) {
                 return Err(FetchError::Refused { from: self.from.clone(), status });
@@ -92,8 +120,9 @@ impl Client {
     }
 }
 
-fn challenge(headers: &HeaderMap) -> Option<String> {
-    headers.get(WWW_AUTHENTICATE)?.to_str().ok().map(str::to_owned)
+fn challenges(headers: &HeaderMap) -> Vec<String> {
+    let values = headers.get_all(WWW_AUTHENTICATE).into_iter();
+    values.filter_map(|value| value.to_str().ok().map(str::to_owned)).collect()
 }
 
 /// What lies at the bottom of an error, in one line and without the URL.

@@ -1,9 +1,10 @@
 //! The OCI distribution API, as far as a plugin needs it: a manifest, a blob, and the token that a
-//! public registry gives to anyone.
+//! registry gives to anyone, or to whom it knows.
 
 use serde_json::Value;
 
 use super::client::{Answer, Client};
+use super::login::{Login, Logins};
 use super::reference::{Place, Version, is_loopback, sha256};
 use super::{FetchError, check};
 use crate::plugin::cache::Cache;
@@ -70,41 +71,84 @@ fn layer(manifest: &[u8]) -> Result<String, &'static str> {
     }
 }
 
-/// Fetches something of the repository, with a token if the registry wants one.
+/// Fetches something of the repository: as nobody, and where the registry wants to know who asks, as it
+/// wants to be told.
 fn fetch(place: &Place, what: &str, accept: &str) -> Result<Vec<u8>, FetchError> {
     let scheme = if is_loopback(&place.registry) { "http" } else { "https" };
     let url = format!("{scheme}://{}/v2/{}/{what}", place.registry, place.name);
     let client = Client::new(&place.to_string())?;
-    let challenge = match client.ask(&url, accept, None)? {
+    let challenges = match client.ask(&url, accept, None)? {
         Answer::Body(body) => return Ok(body),
-        Answer::Challenge(challenge) => challenge,
+        Answer::Challenge(challenges) => challenges,
     };
-    let refused = || FetchError::Refused { from: place.to_string(), status: 401 };
-    let token = token(&client, &challenge)?.ok_or_else(refused)?;
-    match client.ask(&url, accept, Some(&token))? {
-        Answer::Body(body) => Ok(body),
-        Answer::Challenge(_) => Err(refused()),
+    let logins = Logins::of(place, |name| std::env::var(name).ok())?;
+    let told = authorization(&client, place, &challenges, &logins).and_then(|value| match value {
+        Some(value) => client.ask(&url, accept, Some(&value)),
+        None => Ok(Answer::Challenge(Vec::new())),
+    });
+    match told {
+        Ok(Answer::Body(body)) => Ok(body),
+        Ok(Answer::Challenge(_)) | Err(FetchError::Refused { status: 403, .. }) => Err(logins.refused(place)),
+        Err(error) => Err(error),
     }
 }
 
-/// The token that the challenge `Bearer realm="…",service="…",scope="…"` leads to.
-fn token(client: &Client, challenge: &str) -> Result<Option<String>, FetchError> {
-    let Some(rest) = challenge.strip_prefix("Bearer ") else { return Ok(None) };
+/// The header that answers one of the challenges, if there is an answer.
+fn authorization(
+    client: &Client,
+    place: &Place,
+    challenges: &[String],
+    logins: &Logins,
+) -> Result<Option<String>, FetchError> {
+    let login = logins.found.as_ref().map(|(login, _)| login);
+    let of_scheme = |wanted: &str| {
+        let parts = challenges.iter().filter_map(|challenge| challenge.split_once(' '));
+        parts.into_iter().find(|(scheme, _)| scheme.eq_ignore_ascii_case(wanted)).map(|(_, rest)| rest)
+    };
+    if let Some(challenge) = of_scheme("bearer") {
+        let token = token(client, place, challenge, login)?;
+        return Ok(token.map(|token| format!("Bearer {token}")));
+    }
+    match (of_scheme("basic"), login) {
+        (Some(_), Some(Login::Basic(login))) => Ok(Some(format!("Basic {login}"))),
+        _ => Ok(None),
+    }
+}
+
+/// The token that the challenge `realm="…",service="…",scope="…"` leads to. A login is told to a server of
+/// tokens only over a connection that nobody else can read.
+fn token(
+    client: &Client,
+    place: &Place,
+    challenge: &str,
+    login: Option<&Login>,
+) -> Result<Option<String>, FetchError> {
     let value = |name: &str| {
-        let after = rest.split(&format!("{name}=\"")).nth(1)?;
+        let after = challenge.split(&format!("{name}=\"")).nth(1)?;
         after.split('"').next().map(str::to_owned)
     };
     let Some(realm) = value("realm") else { return Ok(None) };
-    let local =
-        realm.strip_prefix("http://").is_some_and(|rest| is_loopback(rest.split('/').next().unwrap_or("")));
+    let here = |rest: &str| is_loopback(rest.split('/').next().unwrap_or(""));
+    let local = is_loopback(&place.registry) && realm.strip_prefix("http://").is_some_and(here);
     if !realm.starts_with("https://") && !local {
         return Ok(None);
     }
-    let query: Vec<String> = ["service", "scope"]
+    let mut pairs: Vec<String> = ["service", "scope"]
         .into_iter()
         .filter_map(|name| Some(format!("{name}={}", encoded(&value(name)?))))
         .collect();
-    let body = client.get(&format!("{realm}?{}", query.join("&")))?;
+    let answer = match login {
+        Some(Login::Identity(identity)) => {
+            pairs.push("client_id=tickrate&grant_type=refresh_token".into());
+            pairs.push(format!("refresh_token={}", encoded(identity)));
+            client.post_form(&realm, pairs.join("&"))?
+        }
+        Some(Login::Basic(login)) => {
+            client.ask(&format!("{realm}?{}", pairs.join("&")), "*/*", Some(&format!("Basic {login}")))?
+        }
+        None => client.ask(&format!("{realm}?{}", pairs.join("&")), "*/*", None)?,
+    };
+    let Answer::Body(body) = answer else { return Ok(None) };
     let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
     Ok(["token", "access_token"].iter().find_map(|name| answer[*name].as_str().map(str::to_owned)))
 }
