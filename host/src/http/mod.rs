@@ -11,6 +11,8 @@ mod watch;
 
 use std::cell::OnceCell;
 
+#[cfg(fuzzing)]
+pub use direct::fuzzed;
 pub use spec::{HttpSpec, ReadClock, TransportError};
 
 use self::direct::Direct;

@@ -123,7 +123,10 @@ impl Samples {
 
 impl Spill {
     /// Writes the values to the file. Once that has failed, they are dropped: memory stays bounded,
-    /// and the failure is told at the end.
+    /// and the failure is told at the end. Never inlined: its buffer would be probed, page by page, for
+    /// every value that is added.
+    #[cold]
+    #[inline(never)]
     fn take(&mut self, values: &[f64]) {
         self.count += values.len() as u64;
         if self.failed.is_some() {

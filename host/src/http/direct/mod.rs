@@ -4,6 +4,8 @@
 
 mod connect;
 mod decode;
+#[cfg(fuzzing)]
+pub mod fuzzed;
 mod origin;
 mod socket;
 

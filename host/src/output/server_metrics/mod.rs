@@ -2,6 +2,8 @@
 //! `server_metrics.parquet` in the run's folder. A server that does not answer costs the run nothing.
 
 mod exposition;
+#[cfg(fuzzing)]
+pub mod fuzzed;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
