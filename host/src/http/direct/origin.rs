@@ -128,7 +128,10 @@ pub(super) fn head(
     }
     headers.remove(CONTENT_LENGTH);
     headers.remove(TRANSFER_ENCODING);
-    let mut head = Vec::with_capacity(256 + 64 * headers.len());
+    let mut head = Vec::with_capacity(256 + target.path.len() + 64 * headers.len());
+    for piece in [method.as_str(), " ", &target.path, " HTTP/1.1\r\n"] {
+        head.extend_from_slice(piece.as_bytes());
+    }
     let mut line = |name: &HeaderName, value: &[u8]| {
         head.extend_from_slice(name.as_str().as_bytes());
         head.extend_from_slice(b": ");
@@ -150,10 +153,8 @@ pub(super) fn head(
     if !request.body.is_empty() || [Method::POST, Method::PUT, Method::PATCH].contains(&method) {
         line(&CONTENT_LENGTH, request.body.len().to_string().as_bytes());
     }
-    let mut out = format!("{method} {} HTTP/1.1\r\n", target.path).into_bytes();
-    out.append(&mut head);
-    out.extend_from_slice(b"\r\n");
-    Ok(out)
+    head.extend_from_slice(b"\r\n");
+    Ok(head)
 }
 
 #[cfg(test)]

@@ -169,7 +169,7 @@ unsafe fn stamp_in(message: &libc::msghdr) -> Option<libc::timespec> {
 }
 
 /// The most that is written before other tasks have their turn.
-const MOST_AT_ONCE: usize = 64 << 10;
+const MOST_AT_ONCE: usize = 16 << 10;
 
 /// A request on its way out.
 #[derive(Debug)]
