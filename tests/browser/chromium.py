@@ -84,14 +84,14 @@ class Chromium:
                 return message["result"]
             self.events.append(message)
 
-    def open(self, url, width=1280, height=900, dark=False):
-        """A page that has loaded."""
+    def open(self, url, width=1280, height=900, dark=False, scale=1):
+        """A page that has loaded, on a screen with `scale` pixels for each of the page's."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = Page(self, session)
         for domain in ("Page", "Runtime", "Log", "Network"):
             page.call(f"{domain}.enable")
-        page.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
+        page.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale,
                   mobile=width < 600)
         page.call("Emulation.setEmulatedMedia",
                   features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
@@ -135,10 +135,10 @@ class Page:
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=code or key,
                       windowsVirtualKeyCode=codes[key], **extra)
 
-    def screenshot(self, path, whole=True):
-        """A picture of the page, all of it or what is in view."""
-        data = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole,
-                         **({"clip": {**self.size(), "x": 0, "y": 0, "scale": 1}} if whole else {}))["data"]
+    def screenshot(self, path, height=None):
+        """A picture of the page, all of it or its first `height` pixels."""
+        clip = {**self.size(), **({"height": height} if height else {}), "x": 0, "y": 0, "scale": 1}
+        data = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)["data"]
         with open(path, "wb") as file:
             file.write(base64.b64decode(data))
 

@@ -86,6 +86,27 @@ fn links_lead_somewhere() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
+#[test]
+fn the_example_of_the_readme_is_the_quick_start_and_has_its_pictures() {
+    let readme = read(&root().join("README.md"));
+    let quick_start = read(&root().join("docs/quick-start.md"));
+    let blocks: Vec<&str> = readme.split("```\n").collect();
+    let at = readme.find("<!-- made by cargo xtask picture -->").expect("the example");
+    let example = readme[at..].split("```\n").nth(1).unwrap();
+    let (sim, perf) = example.split_once('\n').unwrap();
+    for command in [sim, perf] {
+        assert!(!command.is_empty() && quick_start.contains(command), "the quick start has no {command}");
+    }
+    let stages = perf.split("--number ").nth(1).unwrap().split_whitespace().count();
+    let shown = blocks.iter().find(|block| block.starts_with("Performance Overview:")).expect("its summary");
+    assert_eq!(shown.lines().filter(|line| line.starts_with("│ ")).count(), stages + 1, "{shown}");
+    for name in ["report-light.png", "report-dark.png"] {
+        let picture = std::fs::read(root().join("docs/images").join(name)).unwrap();
+        assert!(picture.starts_with(b"\x89PNG") && picture.len() < 300 << 10, "{name}: {}", picture.len());
+        assert!(readme.contains(&format!("\"docs/images/{name}\"")), "{name} is not shown");
+    }
+}
+
 fn flags_of_perf() -> HashSet<String> {
     let help = tickrate(Path::new("."), "perf --help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();

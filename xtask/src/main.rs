@@ -15,6 +15,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   wheel    build the Python package around the tool, into target/wheels
   guests   build the WASM plugins of the repository into target/guests
   setup    see to it that WASM plugins can be built on this machine, and say what is done
+  picture  measure the quick start's sweep, and put its report's picture and its summary into the README
   lint     formatting, clippy, documentation and licences";
 
 fn main() -> ExitCode {
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         "wheel" => tickrate().and_then(|_| wheel()),
         "guests" => guests().map(|_| ()),
         "setup" => setup::guest_toolchain(),
+        "picture" => picture(),
         "lint" => lint(),
         _ => Err(USAGE.to_string()),
     };
@@ -119,6 +121,12 @@ fn sdk() -> Result<(), String> {
     tests.args(["test", "--locked", "--manifest-path", "plugins/Cargo.toml"]);
     tests.args(["--features", "tickrate-guest/json"]);
     run(tests.args(["--package", "tickrate-guest", "--package", "rust-api", "--package", "rust-dataset"]))
+}
+
+fn picture() -> Result<(), String> {
+    setup::browser()?;
+    let tickrate = tickrate()?;
+    run(Command::new("python3").current_dir(root()).arg("tests/browser/picture.py").arg(tickrate))
 }
 
 fn lint() -> Result<(), String> {

@@ -38,6 +38,14 @@ pub(super) fn digits(value: f64) -> String {
     }
 }
 
+/// Both ends of an interval, with more digits where they would look alike.
+fn ends(Interval { low, high }: Interval) -> String {
+    match [low, high].map(digits) {
+        [a, b] if a == b && low < high => format!("{} – {}", decimal(low, 4), decimal(high, 4)),
+        [a, b] => format!("{a} – {b}"),
+    }
+}
+
 /// The cards of a stage: what was measured, with how sure it is.
 pub(super) fn cards(summary: &StageSummary, profile: &Profile) -> Vec<Value> {
     let card = |&(name, label): &(&str, &str)| {
@@ -49,7 +57,7 @@ pub(super) fn cards(summary: &StageSummary, profile: &Profile) -> Vec<Value> {
             trust_ms.filter(|_| quantity.unit() == Unit::Ms && quantity.better() == Better::Lower);
         let mut notes = Vec::new();
         match interval {
-            Some(Interval { low, high }) => notes.push(format!("95 %: {} – {}", digits(low), digits(high))),
+            Some(interval) => notes.push(format!("95 %: {}", ends(interval))),
             None if summary.stage.parallel.is_none()
                 && matches!(quantity.unit(), Unit::ReqPerS | Unit::TokPerS) =>
             {
@@ -57,7 +65,7 @@ pub(super) fn cards(summary: &StageSummary, profile: &Profile) -> Vec<Value> {
             }
             None => notes.push("no interval: too few requests".to_string()),
         }
-        notes.extend(of_client.map(|ms| format!("client ± {} ms", decimal(ms, 3))));
+        notes.extend(of_client.map(|ms| format!("client\u{a0}±\u{a0}{}\u{a0}ms", decimal(ms, 3))));
         let along = |end: f64| (50.0 + (end / value - 1.0) * 200.0).clamp(0.0, 100.0);
         let ends = interval.filter(|_| value > 0.0).map(|Interval { low, high }| (along(low), along(high)));
         Some(json!({

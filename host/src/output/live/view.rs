@@ -7,26 +7,46 @@ use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, Gauge, GraphType, Paragraph};
 
-use super::{Phase, Picture, Point, Spread};
+use super::{Phase, Picture, Point, Spread, StageProgress};
 use crate::units::{ABSENT, decimal, grouped};
 
 /// How many seconds a chart shows.
 const CHART_S: usize = 120;
+/// In fewer columns than this, the figures are in one box rather than in three,
+const THREE_BOXES: u16 = 78;
+/// and in fewer than this there is one chart rather than two.
+const TWO_CHARTS: u16 = 60;
+/// A chart of fewer rows shows nothing.
+const LEAST_CHART: u16 = 6;
 
 pub(super) fn draw(frame: &mut Frame<'_>, picture: &Picture) {
-    let rows = Layout::vertical([
-        Constraint::Length(3),
-        Constraint::Length(7),
-        Constraint::Min(6),
-        Constraint::Length(4),
-        Constraint::Length(1),
-    ]);
-    let [head, figures, charts, below, keys] = rows.areas(frame.area());
+    let area = frame.area();
+    let wide = area.width >= THREE_BOXES;
+    // What there is no room for is left out, the charts first: a figure says more than half a chart.
+    let (head, keys) = (3, 1);
+    let figures = if wide { 7 } else { 10 };
+    let rest = area.height.saturating_sub(head + figures + keys);
+    let below = if rest >= LEAST_CHART + 4 || rest < LEAST_CHART { rest.min(4) } else { 0 };
+    let charts = if rest - below >= LEAST_CHART { rest - below } else { 0 };
+    let rows = [head, figures, charts, below, keys].map(Constraint::Length);
+    let [head, figures, charts, below, keys] = Layout::vertical(rows).areas(area);
     draw_head(frame, head, picture);
-    draw_figures(frame, figures, picture);
-    draw_charts(frame, charts, &picture.series);
-    draw_below(frame, below, picture);
-    let help = "q: leave this view, the run goes on   Ctrl-C: finish what is in flight and stop";
+    if wide {
+        draw_figures(frame, figures, picture)
+    } else {
+        draw_narrow_figures(frame, figures, picture)
+    }
+    if charts.height > 0 {
+        draw_charts(frame, charts, picture);
+    }
+    if below.height > 2 {
+        draw_below(frame, below, picture);
+    }
+    let help = if wide {
+        "q: leave this view, the run goes on   Ctrl-C: finish what is in flight and stop"
+    } else {
+        "q: leave   Ctrl-C: stop gently"
+    };
     frame.render_widget(Paragraph::new(help).style(Style::new().add_modifier(Modifier::DIM)), keys);
 }
 
@@ -58,50 +78,84 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, picture: &Picture) {
     frame.render_widget(gauge, area);
 }
 
+fn number(value: Option<f64>, places: usize) -> String {
+    value.map_or_else(|| ABSENT.to_string(), |value| decimal(value, places))
+}
+
+/// The rows of a stage's times: a name, and three columns.
+fn times(stage: &StageProgress) -> [(&'static str, String); 5] {
+    let spread = |spread: Option<Spread>| {
+        spread.map_or_else(
+            || ABSENT.to_string(),
+            |s| format!("{:>8}{:>8}{:>8}", decimal(s.p50, 1), decimal(s.p90, 1), decimal(s.p99, 1)),
+        )
+    };
+    [
+        ("ms", format!("{:>8}{:>8}{:>8}", "p50", "p90", "p99")),
+        ("TTFT", spread(stage.ttft_ms)),
+        ("TPOT", spread(stage.tpot_ms)),
+        ("ITL", spread(stage.itl_ms)),
+        ("latency", spread(stage.latency_ms)),
+    ]
+}
+
 fn draw_figures(frame: &mut Frame<'_>, area: Rect, picture: &Picture) {
     let [left, middle, right] =
-        Layout::horizontal([Constraint::Fill(2), Constraint::Fill(3), Constraint::Fill(2)]).areas(area);
+        Layout::horizontal([Constraint::Fill(1), Constraint::Length(34), Constraint::Fill(1)]).areas(area);
     let stage = picture.snapshot.stage.clone().unwrap_or_default();
-    let number =
-        |value: Option<f64>, places| value.map_or_else(|| ABSENT.to_string(), |v| decimal(v, places));
     let load = [
         ("in flight", grouped(stage.in_flight)),
         ("requests/s", number(stage.request_rps, 2)),
         ("output tok/s", number(stage.output_tps, 1)),
         ("total tok/s", number(stage.total_tps, 1)),
     ];
-    table(frame, left, " Load ", load);
-    let spread = |spread: Option<Spread>| {
-        spread.map_or_else(
-            || ABSENT.to_string(),
-            |s| format!("{:>9}{:>9}{:>9}", decimal(s.p50, 1), decimal(s.p90, 1), decimal(s.p99, 1)),
-        )
-    };
-    let times = [
-        ("ms", format!("{:>9}{:>9}{:>9}", "p50", "p90", "p99")),
-        ("TTFT", spread(stage.ttft_ms)),
-        ("TPOT", spread(stage.tpot_ms)),
-        ("ITL", spread(stage.itl_ms)),
-        ("latency", spread(stage.latency_ms)),
-    ];
-    table(frame, middle, " Times ", times);
+    table(frame, left, " Load ", 13, load);
+    table(frame, middle, " Times ", 8, times(&stage));
     let client = picture.snapshot.client;
     let health = [
         ("failed", grouped(stage.failed)),
         ("client CPU %", number(client.cpu_percent, 0)),
         ("loop lag ms", number(client.loop_lag_ms, 2)),
     ];
-    table(frame, right, " Errors and client ", health);
+    table(frame, right, " Errors and client ", 13, health);
 }
 
-fn table<const ROWS: usize>(frame: &mut Frame<'_>, area: Rect, title: &str, rows: [(&str, String); ROWS]) {
+/// The same in one box, what matters most first.
+fn draw_narrow_figures(frame: &mut Frame<'_>, area: Rect, picture: &Picture) {
+    let stage = picture.snapshot.stage.clone().unwrap_or_default();
+    let client = picture.snapshot.client;
+    let rates = format!("{} req/s, {} tok/s", number(stage.request_rps, 1), number(stage.output_tps, 0));
+    let (cpu, lag) = (number(client.cpu_percent, 0), number(client.loop_lag_ms, 1));
+    let rows = [
+        ("load", format!("{} in flight, {} failed", grouped(stage.in_flight), grouped(stage.failed))),
+        ("rate", rates),
+        ("client", format!("CPU {cpu} %, lag {lag} ms")),
+    ];
+    let [rows, times] = [rows.to_vec(), times(&stage).to_vec()];
+    table(frame, area, "", 8, rows.into_iter().chain(times));
+}
+
+/// Names, in `width` columns, and values.
+fn table<'a>(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    title: &str,
+    width: usize,
+    rows: impl IntoIterator<Item = (&'a str, String)>,
+) {
     let lines: Vec<Line<'_>> =
-        rows.into_iter().map(|(name, value)| Line::from(format!("{name:<13}{value}"))).collect();
+        rows.into_iter().map(|(name, value)| Line::from(format!("{name:<width$}{value}"))).collect();
     frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(title.to_string())), area);
 }
 
-fn draw_charts(frame: &mut Frame<'_>, area: Rect, series: &[Point]) {
-    let [left, right] = Layout::horizontal([Constraint::Fill(1); 2]).areas(area);
+fn draw_charts(frame: &mut Frame<'_>, area: Rect, picture: &Picture) {
+    let [left, right] = beside(area);
+    // The second that is not over yet would look like a fall.
+    let over = picture.snapshot.stage.as_ref().is_none_or(|stage| stage.phase == Phase::Finished);
+    let series = match picture.series.split_last() {
+        Some((_, whole)) if !over && !whole.is_empty() => whole,
+        _ => &picture.series,
+    };
     let shown = &series[series.len().saturating_sub(CHART_S)..];
     let points = |of: &dyn Fn(&Point) -> Option<f64>| -> Vec<(f64, f64)> {
         shown.iter().filter_map(|point| Some((point.at_s as f64, of(point)?))).collect()
@@ -109,7 +163,15 @@ fn draw_charts(frame: &mut Frame<'_>, area: Rect, series: &[Point]) {
     let tokens = points(&|point| Some(point.output_tokens));
     chart(frame, left, " Output tok/s ", &[("tok/s", Color::Green, &tokens)]);
     let (p50, p99) = (points(&|p| Some(p.ttft_ms?[0])), points(&|p| Some(p.ttft_ms?[1])));
-    chart(frame, right, " TTFT ms ", &[("p99", Color::Red, &p99), ("p50", Color::Cyan, &p50)]);
+    if right.width > 0 {
+        chart(frame, right, " TTFT ms ", &[("p99", Color::Red, &p99), ("p50", Color::Cyan, &p50)]);
+    }
+}
+
+/// Two halves, of which the second is empty if there is room for one only.
+fn beside(area: Rect) -> [Rect; 2] {
+    let second = if area.width >= TWO_CHARTS { Constraint::Fill(1) } else { Constraint::Length(0) };
+    Layout::horizontal([Constraint::Fill(1), second]).areas(area)
 }
 
 /// A line of a chart: its name, its colour and its points.
@@ -137,14 +199,17 @@ fn chart(frame: &mut Frame<'_>, area: Rect, title: &str, lines: &[Curve<'_>]) {
 }
 
 fn draw_below(frame: &mut Frame<'_>, area: Rect, picture: &Picture) {
-    let [left, right] = Layout::horizontal([Constraint::Fill(1); 2]).areas(area);
+    // Failures are what a small screen keeps.
+    let [right, left] = beside(area);
     let finished = picture
         .finished
         .iter()
         .rev()
         .map(|stage| Line::from(format!("{}  {}", stage.name, super::super::progress::figures(stage))));
     let block = Block::bordered().title(" Finished ");
-    frame.render_widget(Paragraph::new(finished.collect::<Vec<_>>()).block(block), left);
+    if left.width > 0 {
+        frame.render_widget(Paragraph::new(finished.collect::<Vec<_>>()).block(block), left);
+    }
     let errors = picture.snapshot.stage.iter().flat_map(|stage| &stage.errors);
     let errors = errors.map(|(kind, count)| Line::from(format!("{count} × {kind}")));
     let warnings = picture.warnings.iter().rev().map(|text| Line::from(text.as_str()));
@@ -154,7 +219,7 @@ fn draw_below(frame: &mut Frame<'_>, area: Rect, picture: &Picture) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Snapshot, StageProgress};
+    use super::super::Snapshot;
     use super::*;
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
@@ -210,7 +275,7 @@ mod tests {
             "45/60  1:05  ETA 22 s",
             "in flight    8",
             "output tok/s 1234.5",
-            "TTFT                21       42       63",
+            "TTFT          21      42      63",
             "failed       2",
             "Output tok/s",
             "parallel_1_number_10  1234 tok/s",
@@ -219,6 +284,26 @@ mod tests {
         ] {
             assert!(text.contains(told), "{told}\n{text}");
         }
+    }
+
+    #[test]
+    fn a_small_terminal_shows_every_figure_whole() {
+        for (width, height) in [(80, 24), (78, 11), (60, 20), (40, 14)] {
+            let text = drawn(&picture(), width, height);
+            let lines: Vec<&str> = text.lines().collect();
+            for told in ["45/60  1:05  ETA 22 s", "TTFT          21      42      63", "latency", "1234"] {
+                assert!(text.contains(told), "{width}×{height}, {told}\n{text}");
+            }
+            let failed = if width < THREE_BOXES { "8 in flight, 2 failed" } else { "failed       2" };
+            assert!(text.contains(failed) && lines.last().unwrap().contains("q: leave"), "{text}");
+            // Whatever begins a box has room to end it.
+            let (begun, ended) = (text.matches('┌').count(), text.matches('└').count());
+            assert!(ended >= begun, "{width}×{height}\n{text}");
+        }
+        // The chart of a narrow one is the throughput's, and it has the failures.
+        let narrow = drawn(&picture(), 40, 30);
+        assert!(narrow.contains("Output tok/s") && !narrow.contains("TTFT ms"), "{narrow}");
+        assert!(narrow.contains("2 × http_status") && !narrow.contains("Finished"), "{narrow}");
     }
 
     #[test]
