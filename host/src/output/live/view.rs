@@ -26,8 +26,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, picture: &Picture) {
     let (head, keys) = (3, 1);
     let figures = if wide { 7 } else { 10 };
     let rest = area.height.saturating_sub(head + figures + keys);
-    let below = if rest >= LEAST_CHART + 4 || rest < LEAST_CHART { rest.min(4) } else { 0 };
-    let charts = if rest - below >= LEAST_CHART { rest - below } else { 0 };
+    let (charts, below) = match rest {
+        rest if rest >= LEAST_CHART + 4 => (rest - 4, 4),
+        rest if rest >= LEAST_CHART => (rest, 0),
+        rest => (0, rest.min(4)),
+    };
     let rows = [head, figures, charts, below, keys].map(Constraint::Length);
     let [head, figures, charts, below, keys] = Layout::vertical(rows).areas(area);
     draw_head(frame, head, picture);
