@@ -40,12 +40,12 @@ pub fn tools() -> &'static (PathBuf, PathBuf) {
     })
 }
 
-fn example(name: &str) -> PathBuf {
+pub fn example(name: &str) -> PathBuf {
     root().join("examples").join(name)
 }
 
 /// `tickrate plugin …` with the tools of the languages in reach.
-fn plugin(folder: &Path, words: &[&str]) -> Output {
+pub fn plugin(folder: &Path, words: &[&str]) -> Output {
     let (python, node) = tools();
     let path = std::env::join_paths(
         std::iter::once(python.clone()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
@@ -60,7 +60,7 @@ fn plugin(folder: &Path, words: &[&str]) -> Output {
         .unwrap()
 }
 
-fn succeeded(output: &Output) -> String {
+pub fn succeeded(output: &Output) -> String {
     let [out, error] =
         [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     assert_eq!(output.status.code(), Some(0), "{out}{error}");
@@ -73,8 +73,8 @@ fn built(name: &str) -> PathBuf {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _lock = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let mut hasher = DefaultHasher::new();
-    // C, C++ and Zig get what they share from the tool; the others have it in their folders.
-    let shared = example(if name.starts_with(['c', 'z']) { "sdk" } else { name });
+    // C, C++, Zig and Go get what they share from the tool; the others have it in their folders.
+    let shared = example(if name.starts_with(['c', 'z', 'g']) { "sdk" } else { name });
     for source in [example(name), shared, root().join("wit"), root().join("host/src/plugin/build")] {
         for file in files(&source).iter().filter(|file| !file.to_string_lossy().contains("__pycache__")) {
             std::fs::read(file).unwrap().hash(&mut hasher);
@@ -94,7 +94,7 @@ fn built(name: &str) -> PathBuf {
 }
 
 /// What `plugin check` reports of a component that passes it.
-fn checked(component: &Path, flags: &[&str]) -> Value {
+pub fn checked(component: &Path, flags: &[&str]) -> Value {
     let words = [&["check", component.to_str().unwrap(), "--json", "--plugin-timeout", "20"], flags].concat();
     let report: Value = serde_json::from_str(&succeeded(&plugin(&root(), &words))).unwrap();
     assert_eq!(report["passed"], true);
@@ -248,6 +248,11 @@ fn the_examples_in_zig_do_what_those_in_rust_do() {
 }
 
 #[test]
+fn the_examples_in_go_do_what_those_in_rust_do() {
+    as_in_rust("go");
+}
+
+#[test]
 fn what_is_written_in_c_can_be_built_with_zig_as_well() {
     let (python, _) = tools();
     let out = tempfile::tempdir().unwrap();
@@ -293,126 +298,4 @@ fn the_examples_pass_their_own_tests() {
     }
     let mut zig = Command::new(python.join("python-zig"));
     succeeded(&zig.args(["test", "tickrate.zig"]).current_dir(example("sdk/zig")).output().unwrap());
-}
-
-#[test]
-fn a_new_project_in_rust_builds_outside_of_the_repository_and_passes() {
-    let folder = tempfile::tempdir().unwrap();
-    let said = plugin(folder.path(), &["new", "--lang", "rust", "--kind", "api", "my-server"]);
-    assert!(succeeded(&said).contains("my-server/src/lib.rs"));
-    let project = folder.path().join("my-server");
-    let out = project.join("target/guests");
-    succeeded(&plugin(&project, &["build", "--out", out.to_str().unwrap()]));
-    let recorded = project.join("replies.jsonl");
-    let report = checked(&out.join("my-server.wasm"), &["--replies", recorded.to_str().unwrap()]);
-    assert_eq!(
-        (report["plugin"].as_str(), report["replies"][0]["outcome"]["text"].as_str()),
-        (Some("my-server"), Some("hmHéllo"))
-    );
-}
-
-#[test]
-fn new_projects_in_c_cpp_and_zig_pass_their_own_tests_and_the_checks() {
-    let (python, _) = tools();
-    for (language, kind, test) in [
-        ("c", "api", "cc "),
-        ("c", "dataset", "cc "),
-        ("cpp", "api", "cc "),
-        ("cpp", "dataset", "cc "),
-        ("zig", "api", "zig test "),
-        ("zig", "dataset", "zig test "),
-    ] {
-        let folder = tempfile::tempdir().unwrap();
-        succeeded(&plugin(folder.path(), &["new", "--lang", language, "--kind", kind, "my-own"]));
-        let project = folder.path().join("my-own");
-        let readme = std::fs::read_to_string(project.join("README.md")).unwrap();
-        let compile = readme.lines().find(|line| line.starts_with(test)).unwrap();
-        let compile = compile.replace("zig ", &format!("{} ", python.join("python-zig").display()));
-        let ran = Command::new("sh").args(["-c", &compile]).current_dir(&project).output().unwrap();
-        let told = succeeded(&ran) + &String::from_utf8_lossy(&ran.stderr);
-        assert!(told.to_lowercase().contains("tests passed"), "{language} {kind}: {told}");
-        succeeded(&plugin(&project, &["build", "--out", "."]));
-        assert_eq!(checked(&project.join("my-own.wasm"), &[])["plugin"], "my-own");
-    }
-}
-
-#[test]
-fn new_projects_in_typescript_pass_their_own_tests_and_their_types_count() {
-    let (_, node) = tools();
-    let path = std::env::var_os("PATH").unwrap();
-    let path =
-        std::env::join_paths(std::iter::once(node.join(".bin")).chain(std::env::split_paths(&path))).unwrap();
-    for kind in ["api", "dataset"] {
-        let folder = tempfile::tempdir().unwrap();
-        succeeded(&plugin(folder.path(), &["new", "--lang", "typescript", "--kind", kind, "my-own"]));
-        let project = folder.path().join("my-own");
-        let npm = Command::new("npm").arg("test").current_dir(&project).env("PATH", &path).output().unwrap();
-        assert!(succeeded(&npm).contains("# pass 3\n"));
-        let source = project.join("plugin.ts");
-        let text = std::fs::read_to_string(&source).unwrap();
-        let (right, wrong) =
-            if kind == "api" { ("'whole';", "'hole';") } else { ("turns ?? 1", "turns ?? '1'") };
-        std::fs::write(&source, text.replace(right, wrong)).unwrap();
-        let output = plugin(&project, &["build", "--out", "."]);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(1), "{said}");
-        assert!(said.contains("plugin.ts") && said.contains("is not assignable to type"), "{said}");
-    }
-}
-
-#[test]
-fn a_module_in_c_that_needs_more_than_tickrate_offers_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    succeeded(&plugin(folder.path(), &["new", "--lang", "c", "--kind", "dataset", "my-own"]));
-    let source = folder.path().join("my-own/plugin.c");
-    let text = std::fs::read_to_string(&source).unwrap();
-    let prints = text.replace("  (void)error;\n", "  (void)error;\n  puts(\"next\");\n");
-    std::fs::write(&source, format!("#include <stdio.h>\n{prints}")).unwrap();
-    let output = plugin(&folder.path().join("my-own"), &["build", "--out", "."]);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
-    assert!(said.contains("my-own") && said.contains("wasi_snapshot_preview1"), "{said}");
-}
-
-#[test]
-fn a_panic_in_zig_is_a_line_in_the_log() {
-    let folder = tempfile::tempdir().unwrap();
-    succeeded(&plugin(folder.path(), &["new", "--lang", "zig", "--kind", "dataset", "my-own"]));
-    let project = folder.path().join("my-own");
-    let source = project.join("plugin.zig");
-    let text = std::fs::read_to_string(&source).unwrap();
-    let panics = text.replace(
-        "const question = if",
-        "const sure = turns[self.given];\n    _ = sure;\n    const question = if",
-    );
-    std::fs::write(&source, panics).unwrap();
-    succeeded(&plugin(&project, &["build", "--out", "."]));
-    let output = plugin(&project, &["check", "my-own.wasm", "--log"]);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("index out of bounds: index 1, len 1"), "{said}");
-}
-
-#[test]
-fn a_tool_that_is_missing_is_named_with_the_way_to_get_it() {
-    for (name, told) in [
-        ("python-api", "error: \"componentize-py\" is not installed; get it with: python3 -m venv .venv && "),
-        ("javascript-api", "error: \"node\" is not installed; get it with: apt-get install nodejs npm"),
-        ("zig-api", "error: \"zig\" is not installed; get it with: python3 -m venv .venv && "),
-        (
-            "c-api",
-            "error: \"clang for WebAssembly\" is not installed; get it with: apt-get install clang lld ",
-        ),
-    ] {
-        let out = tempfile::tempdir().unwrap();
-        let output = tickrate(&example(name), "plugin build --out")
-            .arg(out.path())
-            .env("PATH", "nowhere")
-            .env_remove("VIRTUAL_ENV")
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
-        assert!(said.starts_with(told), "{said}");
-    }
 }

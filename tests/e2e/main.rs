@@ -26,6 +26,7 @@ mod perf;
 mod plugin_docs;
 mod plugin_tool;
 mod plugins;
+mod projects;
 mod python;
 mod raw_server;
 mod real_server;

@@ -1,6 +1,8 @@
 //! Builds plugins: crates and projects in, components out.
 
+mod adapter;
 mod component;
+mod go;
 mod native;
 mod project;
 mod scripted;
@@ -64,7 +66,7 @@ pub enum BuildError {
     /// A `plugin.json` does not say what it should.
     #[error(
         "cannot read \"{path}\": {reason}; give it \"name\", \"language\" (python, javascript, typescript, c, \
-         cpp or zig) and \"world\" (api-plugin, dataset-plugin or plugin)"
+         cpp, zig or go) and \"world\" (api-plugin, dataset-plugin or plugin)"
     )]
     Manifest {
         /// The file.

@@ -20,11 +20,13 @@ pub enum Language {
     Cpp,
     /// A module for zig.
     Zig,
+    /// A package for Go.
+    Go,
 }
 
 impl Language {
     /// All of them, as they are listed.
-    pub const ALL: [Language; 7] = [
+    pub const ALL: [Language; 8] = [
         Language::Rust,
         Language::Python,
         Language::JavaScript,
@@ -32,6 +34,7 @@ impl Language {
         Language::C,
         Language::Cpp,
         Language::Zig,
+        Language::Go,
     ];
 
     /// Its name in `plugin.json` and after `--lang`.
@@ -44,6 +47,7 @@ impl Language {
             Language::C => "c",
             Language::Cpp => "cpp",
             Language::Zig => "zig",
+            Language::Go => "go",
         }
     }
 }

@@ -102,6 +102,14 @@ fn example(language: Language, kind: Role) -> (&'static str, &'static [Template]
         (Language::Zig, Role::Dataset) => {
             ("zig-dataset", example!("zig-dataset": "plugin.zig", "plugin.json", "README.md"))
         }
+        (Language::Go, Role::Api) => (
+            "go-api",
+            example!("go-api": "plugin.go", "plugin_test.go", "go.mod", "plugin.json", "replies.jsonl", "README.md"),
+        ),
+        (Language::Go, Role::Dataset) => (
+            "go-dataset",
+            example!("go-dataset": "plugin.go", "plugin_test.go", "go.mod", "plugin.json", "README.md"),
+        ),
     }
 }
 
@@ -155,6 +163,7 @@ pub fn create(spec: &NewSpec) -> Result<Vec<PathBuf>, ScaffoldError> {
     let shared: Vec<Template> = match spec.language {
         Language::C | Language::Cpp => sdk::c(spec.kind).collect(),
         Language::Zig => sdk::ZIG.to_vec(),
+        Language::Go => sdk::GO.to_vec(),
         Language::Rust | Language::Python | Language::JavaScript | Language::TypeScript => Vec::new(),
     };
     for (name, text) in shared {

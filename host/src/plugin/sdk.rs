@@ -1,4 +1,4 @@
-//! What plugins in C, C++ and Zig share, as text: the files of `examples/sdk`, which go into new projects and to the
+//! What plugins in C, C++, Zig and Go share, as text: the files of `examples/sdk`, which go into new projects and to the
 //! compiler where a project does not bring its own.
 
 use super::Role;
@@ -25,6 +25,12 @@ const DATASET: [Template; 2] = files!("c/dataset/": "tickrate_plugin.h", "tickra
 /// The module for a plugin in Zig, and the contract in its words.
 pub(super) const ZIG: [Template; 6] =
     files!("zig/": "tickrate.zig", "types.zig", "abi.zig", "host.zig", "json.zig", "root.zig");
+
+/// The package for a plugin in Go.
+pub(super) const GO: [Template; 10] = files!(
+    "go/": "types.go", "tickrate.go", "plugin.go", "abi.go", "host.go", "imports.go", "native.go", "exports.go",
+    "exports_api.go", "exports_dataset.go",
+);
 
 /// The module and the bindings for a plugin in C or C++.
 pub(super) fn c(role: Role) -> impl Iterator<Item = Template> {

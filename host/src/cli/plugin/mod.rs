@@ -86,6 +86,8 @@ pub enum LanguageArg {
     Cpp,
     /// Zig.
     Zig,
+    /// Go.
+    Go,
 }
 
 impl From<LanguageArg> for Language {
@@ -98,6 +100,7 @@ impl From<LanguageArg> for Language {
             LanguageArg::C => Language::C,
             LanguageArg::Cpp => Language::Cpp,
             LanguageArg::Zig => Language::Zig,
+            LanguageArg::Go => Language::Go,
         }
     }
 }

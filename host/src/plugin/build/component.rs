@@ -4,6 +4,7 @@ use serde::Deserialize;
 use wit_component::metadata::Bindgen;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 
+use super::adapter;
 use crate::plugin::wit;
 
 /// What a component exports.
@@ -34,21 +35,33 @@ pub(super) fn is_module(bytes: &[u8]) -> bool {
 /// The component of a core module that carries its world in a custom section, as `wit-bindgen`
 /// leaves it there.
 pub(super) fn encode(module: &[u8]) -> Result<Vec<u8>, String> {
-    let encoded =
-        ComponentEncoder::default().validate(true).module(module).and_then(|mut encoder| encoder.encode());
+    encode_with(module, None)
+}
+
+/// The same, with a module that has the functions of WASI within the component.
+fn encode_with(module: &[u8], wasi: Option<&[u8]>) -> Result<Vec<u8>, String> {
+    let encoded = ComponentEncoder::default()
+        .validate(true)
+        .module(module)
+        .and_then(|encoder| match wasi {
+            Some(wasi) => encoder.adapter(adapter::NAME, wasi),
+            None => Ok(encoder),
+        })
+        .and_then(|mut encoder| encoder.encode());
     encoded.map_err(|error| format!("{error:#}"))
 }
 
 /// The component of a core module that exports the functions of `world` by the names and in the way
-/// of the canonical ABI, and says nothing of it: what a compiler makes of C, C++ or Zig.
-pub(super) fn encode_as(world: World, mut module: Vec<u8>) -> Result<Vec<u8>, String> {
+/// of the canonical ABI, and says nothing of it: what a compiler makes of C, C++, Zig or Go. `wasi` is a module
+/// that has the functions of WASI.
+pub(super) fn encode_as(world: World, mut module: Vec<u8>, wasi: Option<&[u8]>) -> Result<Vec<u8>, String> {
     let mut contract = Bindgen::default().resolve;
     let embedded = contract
         .push_source("wit", &wit::whole())
         .and_then(|package| contract.select_world(&[package], Some(world.name())))
         .and_then(|world| embed_component_metadata(&mut module, &contract, world, StringEncoding::UTF8));
     embedded.map_err(|error| format!("{error:#}"))?;
-    encode(&module)
+    encode_with(&module, wasi)
 }
 
 #[cfg(test)]
@@ -73,7 +86,7 @@ mod tests {
             (World::DatasetPlugin, "tickrate:plugin/"),
             (World::Plugin, "tickrate:plugin/"),
         ] {
-            let told = encode_as(world, EMPTY.to_vec()).unwrap_err();
+            let told = encode_as(world, EMPTY.to_vec(), None).unwrap_err();
             assert!(told.contains(lacking), "{told}");
         }
     }

@@ -138,7 +138,7 @@ fn linked(compiler: &Compiler, mut command: Command, job: &Job<'_>) -> Result<Ve
     let out = job.temporary.join("plugin.wasm");
     command.args(LIBRARY).arg("-o").arg(&out);
     run(command, compiler.name(), job)?;
-    component_of(job, &out)
+    component_of(job, &out, None)
 }
 
 /// The folder of the bindings in C and of the module that goes with them.
@@ -180,9 +180,9 @@ pub(super) fn sdk_folder(
 }
 
 /// The component of a module whose exports are named as the contract has them.
-pub(super) fn component_of(job: &Job<'_>, module: &Path) -> Result<Vec<u8>, BuildError> {
+pub(super) fn component_of(job: &Job<'_>, module: &Path, wasi: Option<&[u8]>) -> Result<Vec<u8>, BuildError> {
     let bytes = std::fs::read(module).map_err(|error| file(module, &error))?;
-    component::encode_as(job.world, bytes).map_err(|reason| BuildError::Componentize {
+    component::encode_as(job.world, bytes, wasi).map_err(|reason| BuildError::Componentize {
         name: job.name.to_owned(),
         reason: crate::plugin::error::one_line(&reason),
     })

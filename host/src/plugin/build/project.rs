@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 
 use super::component::World;
-use super::{BuildError, file, native, program, scripted, zig};
+use super::{BuildError, file, go, native, program, scripted, zig};
 use crate::plugin::language::Language;
 use crate::plugin::wit;
 
@@ -107,6 +107,7 @@ pub(super) fn build(project: &Project, folder: &Path) -> Result<Vec<u8>, BuildEr
         Language::C => native::c(&job),
         Language::Cpp => native::cpp(&job),
         Language::Zig => zig::zig(&job),
+        Language::Go => go::go(&job),
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn zig(job: &Job<'_>) -> Result<Vec<u8>, BuildError> {
     command.arg(joined("-Mtickrate=", &shared.join("tickrate.zig")));
     keep_apart(&mut command, job);
     run(command, "zig", job)?;
-    native::component_of(job, &out)
+    native::component_of(job, &out, None)
 }
 
 /// zig as its own archive has it, or as Python's package `ziglang` does.

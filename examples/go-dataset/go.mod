@@ -1,0 +1,3 @@
+module go-dataset
+
+go 1.24
