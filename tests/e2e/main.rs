@@ -2,6 +2,7 @@
 
 mod apis;
 mod arrivals;
+mod bad_files;
 mod browser;
 mod compare;
 mod config;

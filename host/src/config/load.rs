@@ -237,7 +237,12 @@ impl LoadConfig {
         if !(0.0..=1.0).contains(&self.cancel_rate) {
             wrong("--cancel-rate", format!("must be a share from 0 to 1, but got {}", self.cancel_rate));
         }
+        /// More warm-up than any run lives to see the end of.
+        const ENDLESS: u64 = 1 << 50;
         match self.warmup {
+            Warmup::Count(count) if count > ENDLESS => {
+                wrong("--warmup-num", format!("must be a count that comes to an end, but got {count}"));
+            }
             Warmup::Ratio(ratio) if !(ratio > 0.0 && ratio < 1.0) => {
                 wrong(
                     "--warmup-num",

@@ -4,6 +4,7 @@ mod gates;
 mod load;
 mod otlp;
 mod secret;
+mod sla;
 mod visualizer;
 mod watch;
 
@@ -245,11 +246,8 @@ impl Config {
                 wrong(flag, format!("must be more than 0 seconds, but got {seconds}"));
             }
         }
-        if let Some(sla) = &self.sla
-            && sla.lower > sla.upper
-        {
-            let (lower, upper) = (sla.lower, sla.upper);
-            wrong("--sla-lower-bound", format!("must not be above --sla-upper-bound, but {lower} > {upper}"));
+        if let Some(sla) = &self.sla {
+            sla::problems(sla, &mut wrong);
         }
         if self.model.is_empty() && self.prompt.dataset != "workload_trace" {
             wrong("--model", "is required: the model's name as the server knows it".into());

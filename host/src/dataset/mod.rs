@@ -38,6 +38,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::contract::{Dataset, PartError, RunConfig};
 use crate::tokenizer::Tokenizer;
@@ -162,9 +163,17 @@ pub fn open(
 
 /// Reads a dataset's own options. One that it does not have is an error, which names those it has.
 fn options<T: DeserializeOwned>(spec: &DatasetSpec) -> Result<T, PartError> {
-    serde_json::from_value(serde_json::Value::Object(spec.options.clone())).map_err(|error| {
+    let read = |options: Map<String, Value>| serde_json::from_value::<T>(Value::Object(options));
+    read(spec.options.clone()).map_err(|error| {
+        // Which of them it is that does not fit: the error of a value does not say whose it is.
+        let alone = |name: &&String| {
+            let others = spec.options.iter().filter(|(other, _)| other != name);
+            read(others.map(|(name, value)| (name.clone(), value.clone())).collect()).is_ok()
+        };
+        let whose = spec.options.keys().find(alone).filter(|name| !error.to_string().contains(name.as_str()));
+        let whose = whose.map_or_else(String::new, |name| format!("{name}: "));
         PartError::InvalidConfig(format!(
-            "the dataset \"{}\" does not take these --dataset-args: {error}; correct them (tickrate datasets {} lists them)",
+            "the dataset \"{}\" does not take these --dataset-args: {whose}{error}; correct them (tickrate datasets {} lists them)",
             spec.name, spec.name
         ))
     })

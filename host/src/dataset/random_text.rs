@@ -15,6 +15,8 @@ use crate::tokenizer::{Tokenizer, TokenizerError};
 
 /// How often a text is corrected before it is sent with the length it has.
 const CORRECTIONS: usize = 16;
+/// The longest text that is made up, in tokens: beyond any model's context, and within memory.
+const LONGEST: usize = 10_000_000;
 /// The label of a prompt that could not be made exact: its tokens − the tokens asked for.
 const INEXACT: &str = "prompt_tokens_off_by";
 
@@ -95,6 +97,13 @@ impl RandomText {
                 spec.name
             ));
         };
+        for (flag, length) in
+            [("--prefix-length", spec.prefix_length), ("--max-prompt-length", spec.max_prompt_length)]
+        {
+            if length > LONGEST {
+                return invalid(format!("{flag} must be at most {LONGEST} tokens, got {length}; lower it"));
+            }
+        }
         let failed = |error: TokenizerError| PartError::InvalidConfig(error.to_string());
         let plain_ids = tokenizer.plain_ids();
         if plain_ids.is_empty() {

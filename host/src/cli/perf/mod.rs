@@ -294,10 +294,16 @@ pub struct PerfArgs {
     #[arg(long, value_name = "N", help_heading = "Replies")]
     min_tokens: Option<u32>,
     /// Sampling temperature
-    #[arg(long, value_name = "T", default_value_t = 0.0, help_heading = "Replies")]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "T",
+        default_value_t = 0.0,
+        help_heading = "Replies"
+    )]
     temperature: f64,
     /// Nucleus sampling: the probability mass to keep
-    #[arg(long, value_name = "P", help_heading = "Replies")]
+    #[arg(long, allow_negative_numbers = true, value_name = "P", help_heading = "Replies")]
     top_p: Option<f64>,
     /// Sample from this many most likely tokens
     #[arg(long, value_name = "K", allow_negative_numbers = true, help_heading = "Replies")]
@@ -322,7 +328,7 @@ pub struct PerfArgs {
     #[arg(long, value_name = "X", allow_negative_numbers = true, help_heading = "Replies")]
     frequency_penalty: Option<f64>,
     /// Penalty for tokens seen before
-    #[arg(long, value_name = "X", help_heading = "Replies")]
+    #[arg(long, allow_negative_numbers = true, value_name = "X", help_heading = "Replies")]
     repetition_penalty: Option<f64>,
     /// Further fields of the body, as a JSON object or @FILE; they win over everything else
     #[arg(long, value_name = "JSON", help_heading = "Replies")]

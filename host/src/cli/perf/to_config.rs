@@ -28,6 +28,7 @@ impl PerfArgs {
         let prompt = self.prompt.as_deref().and_then(|text| text_or_file("--prompt", text, &mut problems));
         let headers = headers("--headers", &self.headers, self.api_key.as_deref(), &mut problems);
         let stream = !self.no_stream;
+        self.sampling_problems(&mut problems);
         let config = Config {
             model: self.model.clone().unwrap_or_default(),
             tokenizer_path: self.tokenizer_path.clone(),
@@ -129,6 +130,10 @@ impl PerfArgs {
 
     fn sla(&self, problems: &mut Vec<Problem>) -> Option<SlaSpec> {
         if !self.sla_auto_tune {
+            if self.sla_params.is_some() {
+                problems
+                    .push(Problem::new("--sla-params", "needs --sla-auto-tune; add it, or leave this out"));
+            }
             return None;
         }
         let text = text_or_file("--sla-params", self.sla_params.as_deref()?, problems)?;
@@ -151,9 +156,9 @@ impl PerfArgs {
             variable: self.sla_variable,
             groups: criteria.groups,
             notes: criteria.notes,
-            runs: self.sla_num_runs.max(1),
-            lower: self.sla_lower_bound.max(1),
-            upper: self.sla_upper_bound.max(1),
+            runs: self.sla_num_runs,
+            lower: self.sla_lower_bound,
+            upper: self.sla_upper_bound,
             start,
             fixed_parallel: self.sla_fixed_parallel,
             number_multiplier: self.sla_number_multiplier,
@@ -190,6 +195,30 @@ impl PerfArgs {
             tokenize_prompt: self.tokenize_prompt,
         };
         self.apply_chat_template || (api::takes_chats(&endpoint) && !self.no_apply_chat_template)
+    }
+
+    /// What no server could take, and JSON cannot say.
+    fn sampling_problems(&self, problems: &mut Vec<Problem>) {
+        let number = |value: f64| value.is_finite();
+        let (temperature, top_p) = (Some(self.temperature), self.top_p);
+        for (flag, value, sound, wanted) in [
+            (
+                "--temperature",
+                temperature,
+                (|value| (0.0..=1e6).contains(&value)) as fn(f64) -> bool,
+                "0 or more",
+            ),
+            ("--top-p", top_p, |value| (0.0..=1.0).contains(&value), "from 0 to 1"),
+            ("--frequency-penalty", self.frequency_penalty, number, "a number"),
+            ("--repetition-penalty", self.repetition_penalty, number, "a number"),
+        ] {
+            if let Some(value) = value.filter(|&value| !sound(value)) {
+                problems.push(Problem::new(flag, format!("must be {wanted}, but got {value}")));
+            }
+        }
+        if self.n_choices == Some(0) {
+            problems.push(Problem::new("--n-choices", "must be at least 1"));
+        }
     }
 
     /// The body's fields under their names on the wire, in the order the baseline sends them.

@@ -37,7 +37,12 @@ pub(super) fn arrow(path: &Path) -> Result<Rows, PartError> {
     file.rewind().map_err(|error| wrong(&error))?;
     let buffered = std::io::BufReader::new(file);
     let batches: Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send> = if is_file {
-        Box::new(arrow::ipc::reader::FileReader::try_new(buffered, None).map_err(|error| wrong(&error))?)
+        let file = arrow::ipc::reader::FileReader::try_new(buffered, None).map_err(|error| match error {
+            // The reader has looked for the end where there is no beginning.
+            ArrowError::IoError(..) => wrong(&"it ends within itself"),
+            error => wrong(&error),
+        });
+        Box::new(file?)
     } else {
         Box::new(arrow::ipc::reader::StreamReader::try_new(buffered, None).map_err(|error| wrong(&error))?)
     };
