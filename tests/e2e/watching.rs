@@ -162,6 +162,39 @@ fn ctrl_c_in_the_view_ends_the_run_gently() {
     assert_eq!((&seen["alternate"], &seen["echo"]), (&json!([1, 1]), &json!(true)));
 }
 
+/// Whatever ends a run, the terminal that its view was on is as it was before.
+#[test]
+fn a_run_that_is_ended_gives_the_terminal_back() {
+    // Requests that would go on for a minute, so that only being given up ends them.
+    let server = sim(SimSpec { itl: "3000".parse().unwrap(), ..steady() });
+    let flags = "--no-test-connection --prompt hello --max-tokens 20 --parallel 2 --number 8 --live";
+    let asked = "requests in flight are finished";
+    let gently = [json!({"when": "measuring", "signal": "TERM"}), json!({"after_s": 0.3, "signal": "TERM"})];
+    let by_keys = [json!({"when": "measuring", "keys": "\u{3}"}), json!({"after_s": 0.3, "keys": "\u{3}"})];
+    for steps in [gently, by_keys] {
+        let script = json!({"columns": 120, "steps": steps});
+        let (run, seen) = in_a_terminal(&script, &chat(&server.url()), flags);
+        assert_eq!((&seen["code"], &seen["steps_left"]), (&json!(130), &json!(0)), "{seen:#}");
+        assert_eq!((&seen["alternate"], &seen["echo"]), (&json!([1, 1]), &json!(true)));
+        assert!(seen["seconds"].as_f64().unwrap() < 30.0, "what was in flight was given up");
+        let log = std::fs::read_to_string(run.path().join("benchmark.log")).unwrap();
+        assert!(log.contains(asked) && log.contains("stopping now"), "{log}");
+        let given_up = &run.json("parallel_2_number_8/summary.json")["Errors"]["interrupted"]["count"];
+        assert_eq!(given_up, 2, "{log}");
+    }
+}
+
+#[test]
+fn a_run_that_fails_at_once_gives_the_terminal_back() {
+    // Nobody listens there: the view comes and goes.
+    let flags = "--no-test-connection --prompt hello --number 4 --live";
+    let script = json!({"columns": 80, "rows": 24});
+    let (_run, seen) = in_a_terminal(&script, "http://127.0.0.1:9/v1/chat/completions", flags);
+    assert_eq!(seen["code"], 4, "{seen:#}");
+    assert_eq!((&seen["alternate"], &seen["echo"]), (&json!([1, 1]), &json!(true)));
+    assert!(seen["last"].as_str().unwrap().contains("results: "), "{seen:#}");
+}
+
 #[test]
 fn a_live_view_without_a_terminal_is_refused_in_one_line() {
     let run = perf_on(steady(), "--prompt hello --number 1 --live").ended(2);

@@ -142,3 +142,61 @@ fn show(console: &Console, board: &Board, stopped: &Receiver<()>) -> std::io::Re
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Read;
+    use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    #[ignore = "run by another test"]
+    fn panics_in_the_view() {
+        let console = Console::default();
+        let screen = Screen::take(&console).unwrap();
+        assert!(std::thread::spawn(|| panic!("of another thread")).join().is_err());
+        // What is never dropped gives nothing back: it is the panic that has to.
+        std::mem::forget(screen);
+    }
+
+    #[test]
+    fn a_panic_gives_the_terminal_back_and_can_be_read_on_it() {
+        let (mut ours, mut theirs) = (-1, -1);
+        let none = std::ptr::null_mut();
+        // SAFETY: it writes the two descriptors, which then are nobody else's.
+        let (ours, theirs) = unsafe {
+            assert_eq!(libc::openpty(&mut ours, &mut theirs, none, none.cast(), none.cast()), 0);
+            (OwnedFd::from_raw_fd(ours), OwnedFd::from_raw_fd(theirs))
+        };
+        let end = || Stdio::from(theirs.try_clone().unwrap());
+        let status = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--ignored",
+                "--exact",
+                "--nocapture",
+                "output::live::terminal::tests::panics_in_the_view",
+            ])
+            .stdin(end())
+            .stdout(end())
+            .stderr(end())
+            .status()
+            .unwrap();
+        assert!(status.success(), "{status}");
+        // SAFETY: it is written by the call, which is checked.
+        let mut mode: libc::termios = unsafe { std::mem::zeroed() };
+        // SAFETY: the descriptor is open, and `mode` is its own.
+        assert_eq!(unsafe { libc::tcgetattr(theirs.as_raw_fd(), &mut mode) }, 0);
+        assert_ne!(mode.c_lflag & libc::ECHO, 0, "what is typed is shown again");
+        drop(theirs);
+        let mut said = Vec::new();
+        // With nobody at the other end, reading fails once everything is read.
+        let _ = File::from(ours).read_to_end(&mut said);
+        let said = String::from_utf8_lossy(&said);
+        let at = |text: &str| said.find(text).unwrap_or_else(|| panic!("no {text:?} in {said:?}"));
+        let (begun, ended, told) = (at("\u{1b}[?1049h"), at("\u{1b}[?1049l"), at("of another thread"));
+        assert!(begun < ended && ended < told, "{said:?}");
+    }
+}
