@@ -159,6 +159,41 @@ const BASELINE: &str = "--model --api --attn-implementation --tokenizer-path --u
     --top-k --extra-args --tokenize-prompt --multi-turn --min-turns --max-turns --multi-turn-args";
 
 #[test]
+fn every_flag_of_the_other_tools_has_a_row() {
+    let text = read(&root().join("docs/coming-from.md"));
+    let known = flags_of_perf();
+    for (heading, theirs) in [("## vLLM bench", VLLM), ("## GuideLLM", GUIDELLM)] {
+        let section = text.split(heading).nth(1).unwrap().split("\n## ").next().unwrap();
+        let rows =
+            section.lines().filter(|line| line.starts_with("| ")).map(|line| line.split('|').nth(1).unwrap());
+        let told: HashSet<String> = rows.flat_map(flags).collect();
+        let missing: Vec<&str> = theirs.split_whitespace().filter(|flag| !told.contains(*flag)).collect();
+        assert!(missing.is_empty(), "{heading}: {missing:?}");
+        let same = section.lines().filter(|line| line.contains("| the same |"));
+        let strangers: Vec<String> = same.flat_map(flags).filter(|flag| !known.contains(flag)).collect();
+        assert!(strangers.is_empty(), "{heading}: {strangers:?} are not the same");
+    }
+}
+
+/// The flags of `vllm bench serve`, but for those of single datasets of its own.
+const VLLM: &str = "--label --backend --base-url --host --port --endpoint --header --max-concurrency --model --input-len \
+    --output-len --tokenizer --tokenizer-mode --use-beam-search --logprobs --request-rate --burstiness \
+    --probe-request-rate --disable-tqdm --num-warmups --profile --save-result --save-detailed --append-result \
+    --metadata --result-dir --result-filename --ignore-eos --self-timed --percentile-metrics --metric-percentiles \
+    --goodput --request-id-prefix --top-p --top-k --min-p --temperature --frequency-penalty --presence-penalty \
+    --repetition-penalty --served-model-name --lora-modules --lora-assignment --ramp-up-strategy --ramp-up-start-rps \
+    --ramp-up-end-rps --ready-check-timeout-sec --chat-template-kwargs --extra-body --skip-tokenizer-init --insecure \
+    --plot-timeline --timeline-itl-thresholds --plot-dataset-stats --seed --num-prompts --dataset-name --dataset-path \
+    --no-stream --no-oversample --skip-chat-template --disable-shuffle --trust-remote-code --random-input-len \
+    --random-output-len --random-range-ratio --random-prefix-len --sharegpt-output-len --custom-output-len \
+    --hf-output-len --hf-subset --hf-split --hf-name --prefix-repetition-prefix-len";
+
+/// The flags of `guidellm run` 0.8, and those of earlier versions that people still write.
+const GUIDELLM: &str = "--config --scenario --label --backend --profile --constraint --tokenizer --data \
+    --data-column-mapper --data-preprocessor --data-finalizer --data-loader --seed --output --metrics --override \
+    --disable-console --disable-progress --target --model --processor --max-seconds --max-requests --random-seed";
+
+#[test]
 fn the_messages_to_look_up_are_ones_that_are_said() {
     let sources: Vec<String> = files(&root().join("host/src"), "rs")
         .iter()
