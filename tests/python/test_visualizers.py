@@ -58,7 +58,7 @@ class Visualizers(unittest.TestCase):
         self.assertIn("TTFT (ms)", json.loads(tables[0].read_text())["columns"])
         (stored,) = folder.glob("run-*.wandb")
         stored = stored.read_bytes()
-        for text in (f"{STAGE}/TTFT (ms)", str(self.figures["TTFT (ms)"]), "live/requests", "performance_summary.txt", "total_timeout_s"):
+        for text in (f"{STAGE}/TTFT (ms)", str(self.figures["TTFT (ms)"]), "live/requests", "performance_summary.txt", "report.html", "total_timeout_s"):
             self.assertIn(text.encode(), stored)
 
     def test_swanlab_local(self):
@@ -70,6 +70,11 @@ class Visualizers(unittest.TestCase):
         self.assertIn("total_timeout_s", (stored[0] / "files" / "config.yaml").read_text())
         names = json.dumps([str(path.relative_to(stored[0])) for path in stored[0].rglob("*")])
         logged = b"".join(path.read_bytes() for path in stored[0].rglob("*") if path.is_file())
+        report = (run / "report.html").read_bytes()
+        self.assertIn(b"TTFT", report)
+        self.assertEqual([path.read_bytes() for path in (stored[0] / "media" / "html").iterdir()], [report])
+        for name in ("report.html", "performance_summary.txt", "run.json"):
+            self.assertEqual((stored[0] / "files" / name).read_bytes(), (run / name).read_bytes(), name)
         self.assertIn(b"stage/TTFT (ms)", logged.replace(b"%20", b" ").replace(b"%2F", b"/"), names)
 
     def test_clearml_offline(self):
@@ -78,7 +83,7 @@ class Visualizers(unittest.TestCase):
         (session,) = self.folder.rglob("offline-*.zip")
         with zipfile.ZipFile(session) as files:
             stored = b"".join(files.read(name) for name in files.namelist())
-        for text in ("Performance Metrics", "TTFT (ms)", "performance_summary.txt", "total_timeout_s", STAGE):
+        for text in ("Performance Metrics", "TTFT (ms)", "performance_summary.txt", "report.html", "total_timeout_s", STAGE):
             self.assertIn(text.encode(), stored)
 
     def test_mlflow_server(self):
@@ -118,6 +123,7 @@ class Visualizers(unittest.TestCase):
         self.assertEqual(parameters["model"], "tiny")
         files = [file["path"] for file in ask(f"artifacts/list?run_id={run['info']['run_id']}")["files"]]
         self.assertIn("performance_summary.txt", files)
+        self.assertIn("report.html", files)
         self.assertIn(f"{STAGE}.json", files)
 
     def test_what_is_missing_is_told_before_the_run(self):

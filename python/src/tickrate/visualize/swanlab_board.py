@@ -51,8 +51,11 @@ class SwanlabBoard(Board):
 
     def finish(self, folder: str) -> None:
         for path in results(folder):
-            if path.suffix == ".txt":
+            if path.suffix == ".html":
+                swanlab.log({path.name: swanlab.Html(path)})
+            elif path.suffix == ".txt":
                 swanlab.log({path.name: swanlab.Text(path.read_text(encoding="utf-8"))})
+            swanlab.save(path, base_path=folder, policy="now")
         swanlab.finish()
 
     def give_up(self) -> None:
