@@ -123,8 +123,12 @@ fn a_killed_run_is_recovered_by_the_command_that_the_next_run_names() {
     };
     let (server, folder) = (sim(spec), tempfile::tempdir().unwrap());
     let url = chat(&server.url());
-    let flags = "--no-test-connection --prompt hello --max-tokens 4 --parallel 2 --number 100000";
-    let mut child = start(folder.path(), &url, flags);
+    let flags = format!(
+        "--no-test-connection --prompt hello --max-tokens 4 --parallel 2 --number 100000 \
+         --server-metrics {}/metrics --server-metrics-interval 0.1",
+        server.url()
+    );
+    let mut child = start(folder.path(), &url, &flags);
     wait_for_records(folder.path(), "parallel_2_number_100000");
     std::thread::sleep(Duration::from_millis(1500));
     let killed_ns = monotonic_ns();
@@ -161,6 +165,10 @@ fn a_killed_run_is_recovered_by_the_command_that_the_next_run_names() {
     assert!(long_before > 0 && rows.len() >= long_before, "{} of {long_before} rows", rows.len());
     assert!(rows.iter().all(|record| record.ok()));
     assert!(!stage.join("requests.journal").exists());
+    let run = stage.parent().unwrap();
+    assert!(said.contains("recovered the server's metrics: "), "{said}");
+    assert!(std::fs::metadata(run.join("server_metrics.parquet")).unwrap().len() > 500);
+    assert!(!run.join("server_metrics.journal").exists());
 
     let report = tickrate(folder.path(), "report outputs/run").output().unwrap();
     assert_eq!(report.status.code(), Some(0), "{}", String::from_utf8_lossy(&report.stderr));

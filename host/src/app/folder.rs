@@ -54,7 +54,7 @@ fn occupied(folder: &Path) -> Option<String> {
     if !recover::find_records(folder).is_empty() {
         return Some("give another --name or --outputs-dir".to_string());
     }
-    let cut_short = !recover::find_journals(folder).is_empty();
+    let cut_short = !recover::find_abandoned(folder).is_empty();
     cut_short.then(|| {
         let folder = folder.display();
         format!("get them back with: tickrate recover \"{folder}\", or give another --name")

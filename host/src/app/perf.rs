@@ -1,7 +1,7 @@
 //! `tickrate perf`: composes a run from its parts, runs its stages, and sees that everything is
 //! written whatever happens.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -49,11 +49,11 @@ fn run(mut config: Config, console: &Console) -> Result<Exit, AppError> {
     gates::have_stages(&config)?;
     gates::can_be_written(&config.gates)?;
     let visualizer = visualize::start(&config)?;
-    let abandoned = recover::find_journals(&config.output.outputs_dir);
+    let abandoned = recover::find_abandoned(&config.output.outputs_dir);
     let folder = folder::create(&config, clock.started_at())?;
     console.log_to(&folder.join("benchmark.log")).map_err(|error| AppError::usage(error.to_string()))?;
-    for journal in abandoned {
-        let lost = journal.parent().unwrap_or(Path::new(".")).display();
+    for lost in abandoned {
+        let lost = lost.display();
         console.print(&format!(
             "note: a run was cut short; get its records back with: tickrate recover \"{lost}\""
         ));

@@ -11,6 +11,7 @@ use super::journal::JournalReader;
 use super::parquet::convert_records;
 use super::rows::Rows;
 use super::schema::{JOURNAL_FILE, RECORDS_FILE};
+use super::server_metrics::journal as server_metrics;
 use super::stored::read;
 use crate::record::StageHeader;
 
@@ -42,6 +43,8 @@ pub struct Recovered {
     pub failures: Vec<OutputError>,
     /// The files of kept replies that were made, ordered by folder.
     pub replies: Vec<PathBuf>,
+    /// The files of the servers' own metrics that were made, likewise.
+    pub server_metrics: Vec<PathBuf>,
 }
 
 /// Turns every journal that is in `folder`, or in a folder below it, into the `requests.parquet`
@@ -62,6 +65,12 @@ pub fn recover(folder: &Path) -> Result<Recovered, OutputError> {
     for path in find(folder, frames::JOURNAL_FILE, DEPTH) {
         recovered.each(path, |recovered, path| {
             recovered.replies.push(frames::convert(path, None)?);
+            Ok(())
+        });
+    }
+    for path in find(folder, server_metrics::JOURNAL_FILE, DEPTH) {
+        recovered.each(path, |recovered, path| {
+            recovered.server_metrics.push(server_metrics::recover(path)?);
             Ok(())
         });
     }
@@ -118,12 +127,19 @@ fn recover_one(path: &Path) -> Result<RecoveredStage, OutputError> {
     Ok(RecoveredStage { stage, file: converted.file, rows, torn_bytes })
 }
 
-/// The journals in `outputs` and at most four folders below it whose runs are no longer alive:
-/// what `tickrate recover` would work on. A folder that cannot be read counts as empty.
-pub fn find_journals(outputs: &Path) -> Vec<PathBuf> {
-    let mut journals = find(outputs, JOURNAL_FILE, DEPTH);
-    journals.retain(|path| matches!(seize(path), Ok(Some(_))));
-    journals
+/// The folders of the runs in `outputs` that left a journal and are no longer alive: what `tickrate recover`
+/// would work on. A folder that cannot be read counts as empty.
+pub fn find_abandoned(outputs: &Path) -> Vec<PathBuf> {
+    // The records' journals are in the folders of their stages, the other one in that of the run.
+    let mut runs = Vec::new();
+    for (name, above) in [(JOURNAL_FILE, 2), (server_metrics::JOURNAL_FILE, 1)] {
+        let journals = find(outputs, name, DEPTH).into_iter();
+        let dead = journals.filter(|path| matches!(seize(path), Ok(Some(_))));
+        runs.extend(dead.filter_map(|path| path.ancestors().nth(above).map(Path::to_path_buf)));
+    }
+    runs.sort();
+    runs.dedup();
+    runs
 }
 
 /// The `requests.parquet` files in `folder` and at most four folders below it, ordered by path.
@@ -206,12 +222,12 @@ mod tests {
             std::thread::sleep(Duration::from_millis(10));
         }
         std::thread::sleep(Duration::from_millis(700));
-        assert!(find_journals(outputs.path()).is_empty());
+        assert!(find_abandoned(outputs.path()).is_empty());
         assert_eq!(recover(outputs.path()).unwrap().live, std::slice::from_ref(&journal));
         let killed = monotonic_ns();
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(find_journals(outputs.path()), std::slice::from_ref(&journal));
+        assert_eq!(find_abandoned(outputs.path()), [journal.ancestors().nth(2).unwrap()]);
         let recovered = recover(outputs.path()).unwrap();
         assert_eq!((recovered.live.len(), recovered.failures.len(), recovered.stages.len()), (0, 0, 1));
         let stored = read(&folder).unwrap();

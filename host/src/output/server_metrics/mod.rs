@@ -4,6 +4,7 @@
 mod exposition;
 #[cfg(fuzzing)]
 pub mod fuzzed;
+pub(super) mod journal;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -11,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use self::journal::Journal;
 use super::cells::Cell;
 use super::console::Console;
 use super::schema::{Column, Kind, MOMENT, always, maybe};
@@ -18,6 +20,7 @@ use super::table_file::TableFile;
 use super::{Output, OutputError};
 use crate::clock::Clock;
 use crate::record::Event;
+use crate::units::Nanos;
 
 /// The file, in the run's folder.
 pub const SERVER_METRICS_FILE: &str = "server_metrics.parquet";
@@ -121,6 +124,25 @@ impl Output for ServerMetrics {
     }
 }
 
+fn begin(path: &Path) -> Result<TableFile, OutputError> {
+    TableFile::create(path, &SERVER_METRICS_COLUMNS, &[])
+}
+
+/// Appends what the server answered. Returns how many lines were not understood.
+fn push(file: &mut TableFile, at: Nanos, stage: Option<&str>, answer: &str) -> Result<usize, OutputError> {
+    let (samples, strange) = exposition::parse(answer);
+    for sample in &samples {
+        file.push([
+            Cell::Int(at.0),
+            Cell::maybe(stage, Cell::Text),
+            Cell::Text(&sample.name),
+            Cell::Labels(&sample.labels),
+            Cell::Double(sample.value),
+        ])?;
+    }
+    Ok(strange)
+}
+
 struct Scraper {
     spec: ServerMetricsSpec,
     clock: Clock,
@@ -137,7 +159,11 @@ impl Scraper {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| format!("no event loop: {error}"))?;
         let client = self.client()?;
-        let mut file = TableFile::create(path, &SERVER_METRICS_COLUMNS, &[]).map_err(|e| e.to_string())?;
+        let mut file = begin(path).map_err(|error| error.to_string())?;
+        let unwritable = |error: std::io::Error| {
+            format!("could not write a journal beside \"{}\": {error}", path.display())
+        };
+        let mut journal = Journal::create(path.parent().unwrap_or(Path::new("."))).map_err(unwritable)?;
         let mut next = Instant::now();
         loop {
             let (at, stage) =
@@ -145,18 +171,9 @@ impl Scraper {
             self.asked += 1;
             match runtime.block_on(self.ask(&client)) {
                 Ok(text) => {
-                    let (samples, strange) = exposition::parse(&text);
-                    self.strange += strange;
-                    for sample in &samples {
-                        let cells = [
-                            Cell::Int(at.0),
-                            Cell::maybe(stage.as_deref(), Cell::Text),
-                            Cell::Text(&sample.name),
-                            Cell::Labels(&sample.labels),
-                            Cell::Double(sample.value),
-                        ];
-                        file.push(cells).map_err(|error| error.to_string())?;
-                    }
+                    journal.push(at, stage.as_deref(), &text).map_err(unwritable)?;
+                    let pushed = push(&mut file, at, stage.as_deref(), &text);
+                    self.strange += pushed.map_err(|error| error.to_string())?;
                 }
                 Err(error) => {
                     self.failed += 1;
@@ -166,7 +183,10 @@ impl Scraper {
             // A server that answers late is not asked the more often for it.
             next = (next + self.spec.every).max(Instant::now());
             if !more(next.saturating_duration_since(Instant::now())) {
-                return file.finish().map_err(|error| error.to_string());
+                file.finish().map_err(|error| error.to_string())?;
+                return journal
+                    .remove()
+                    .map_err(|error| format!("its journal could not be removed: {error}"));
             }
         }
     }
