@@ -3,11 +3,13 @@
 //! computes the figures of the stage, and prints the time and the peak memory of each step.
 //!
 //! It writes into a folder below the system's temporary one (`TMPDIR`), and needs some 20 bytes of
-//! room for each frame there.
+//! room for each frame there. A word that is no number is a folder to keep the records in, for
+//! `tickrate report`.
 
 #[path = "../stored.rs"]
 mod stored;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,14 +29,16 @@ const BATCH: u64 = 4096;
 
 fn main() -> ExitCode {
     // Cargo hands on `--bench`; what is left are the sizes.
-    let sizes: Vec<u64> = std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let sizes: Vec<u64> = words.iter().filter_map(|word| word.parse().ok()).collect();
+    let kept = words.iter().find(|word| word.parse::<u64>().is_err());
     let rows = sizes.first().copied().unwrap_or(100_000);
     let variants: Vec<usize> = match sizes.get(1) {
         Some(&frames) => vec![frames as usize],
         None => vec![16, 128],
     };
     for frames in variants {
-        if let Err(error) = measure(rows, frames) {
+        if let Err(error) = measure(rows, frames, kept.map(Path::new)) {
             eprintln!("records: {error}");
             return ExitCode::FAILURE;
         }
@@ -42,10 +46,14 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn measure(rows: u64, frames: usize) -> Result<(), Failed> {
+fn measure(rows: u64, frames: usize, kept: Option<&Path>) -> Result<(), Failed> {
     println!("{rows} records of {frames} frames");
-    let folder = tempfile::tempdir()?;
-    let stage = stage(folder.path(), rows);
+    let temporary = tempfile::tempdir()?;
+    let folder = match kept {
+        Some(kept) => kept.join(format!("frames_{frames}")),
+        None => temporary.path().to_path_buf(),
+    };
+    let stage = stage(&folder, rows);
     let mut output = ParquetOutput::new();
     output.on_event(&Event::RunStarted(Arc::new(run())))?;
     output.on_event(&Event::StageStarted(Arc::new(stage.clone())))?;
@@ -62,18 +70,18 @@ fn measure(rows: u64, frames: usize) -> Result<(), Failed> {
     let finished = Event::StageFinished(Arc::new(stage.clone()), Box::new(end(rows)));
     convert.time(|| output.on_event(&finished))?;
     convert.print(rows);
-    let bytes = std::fs::metadata(folder.path().join("requests.parquet"))?.len();
+    let bytes = std::fs::metadata(folder.join("requests.parquet"))?.len();
     println!("  {:<24} {:>8.1} bytes a record", "size", bytes as f64 / rows as f64);
 
     let mut reading = Step::new("read every column");
     let read = reading.time(|| -> Result<usize, Failed> {
-        Ok(files::read(folder.path())?.records.filter(Result::is_ok).count())
+        Ok(files::read(&folder)?.records.filter(Result::is_ok).count())
     })?;
     reading.print(rows);
 
     let mut report = Step::new("report");
     let summary = report.time(|| -> Result<_, Failed> {
-        let stored = files::read_figures(folder.path())?;
+        let stored = files::read_figures(&folder)?;
         let mut accumulator = StageAccumulator::new(&stage);
         for record in stored.records {
             accumulator.push(&record?);

@@ -31,12 +31,19 @@ pub fn report(
     let mut exit = Exit::Success;
     let mut all = Vec::new();
     for folder in folders {
-        let results = Results::read(folder).map_err(|error| AppError::usage(error.to_string()))?;
+        // The timelines come from the records alone, and are made beside the figures.
+        let (results, timelines) = std::thread::scope(|scope| {
+            let timelines = scope.spawn(|| write_timelines(folder));
+            let results = Results::read(folder);
+            let panicked = || OutputError("the thread of the timelines panicked".to_string());
+            (results, timelines.join().unwrap_or_else(|_| Err(panicked())))
+        });
+        let results = results.map_err(|error| AppError::usage(error.to_string()))?;
         let failed = |error: OutputError| AppError::new(Exit::Failed, error.to_string());
+        timelines.map_err(failed)?;
         for stage in &results.stages {
             summary::print_stage(&console, stage);
             summary::write_stage(&stage.stage.folder, stage).map_err(failed)?;
-            timeline::write(&stage.stage.folder).map_err(failed)?;
             export::write(&stage.stage.folder, formats).map_err(failed)?;
             if let Some(theirs) = by_evalscope(&stage.stage.folder, compat).map_err(failed)? {
                 evalscope::show(&console, stage, &theirs);
@@ -59,6 +66,12 @@ pub fn report(
         exit = Exit::GateFailed;
     }
     Ok(exit)
+}
+
+/// Writes the timeline of each stage in `folder` and below it.
+fn write_timelines(folder: &Path) -> Result<(), OutputError> {
+    let files = recover::find_records(folder);
+    files.iter().try_for_each(|file| timeline::write(file.parent().unwrap_or(folder)))
 }
 
 /// The figures of a stage, computed from its records: `file` is they, or their folder.
@@ -143,11 +156,15 @@ pub fn recover(folder: &Path) -> Result<Exit, AppError> {
     for file in &found.replies {
         console.print(&format!("recovered kept replies: {}", file.display()));
     }
+    for file in &found.server_metrics {
+        console.print(&format!("recovered the server's metrics: {}", file.display()));
+    }
     for live in &found.live {
         console.print(&format!("left alone, its run is alive: {}", live.display()));
     }
     if found.stages.is_empty()
         && found.replies.is_empty()
+        && found.server_metrics.is_empty()
         && found.live.is_empty()
         && found.failures.is_empty()
     {

@@ -108,11 +108,12 @@ impl Track {
 
     /// Makes room for a moment, and returns its column.
     fn reach(&mut self, at: Nanos) -> usize {
-        while self.columns.at(at) >= Columns::MOST {
+        let mut column = self.columns.at(at);
+        while column >= Columns::MOST {
             self.columns.width_ns *= 2;
             self.sums = self.sums.chunks(2).map(|pair| pair.iter().sum()).collect();
+            column = self.columns.at(at);
         }
-        let column = self.columns.at(at);
         if self.sums.len() <= column {
             self.sums.resize(column + 1, 0.0);
         }
@@ -230,11 +231,12 @@ impl HeatMap {
 
     /// Counts a value at a moment.
     pub fn add(&mut self, at: Nanos, value: f64) {
-        while self.columns.at(at) >= Columns::MOST {
+        let mut column = self.columns.at(at);
+        while column >= Columns::MOST {
             self.columns.width_ns *= 2;
             self.counts = self.counts.chunks_mut(2).map(merged).collect();
+            column = self.columns.at(at);
         }
-        let column = self.columns.at(at);
         if self.counts.len() <= column {
             self.counts.resize(column + 1, Counts::default());
         }

@@ -73,14 +73,12 @@ impl Samples {
         let asked = at(count);
         let values = match self.spill.file {
             None => {
-                self.values.sort_unstable_by(f64::total_cmp);
+                put_in_place(&mut self.values, 0, &in_order(&asked));
                 asked.iter().map(|&rank| self.values[rank as usize]).collect()
             }
             Some((mut file, mut first)) => {
                 write_keys(&mut file, &mut first, &self.values)?;
-                let mut ranks = asked.clone();
-                ranks.sort_unstable();
-                ranks.dedup();
+                let ranks = in_order(&asked);
                 let found = select(&ranks, &first, |visit| each_key(&mut file, visit))?;
                 let value = |rank| ranks.binary_search(rank).map_or(f64::NAN, |index| found[index]);
                 asked.iter().map(value).collect()
@@ -100,17 +98,16 @@ impl Samples {
             return Ok(None);
         }
         self.sum.add(&self.values);
+        let asked: Vec<u64> = at.iter().flat_map(|&q| neighbours(q, count)).collect();
+        let ranks = in_order(&asked);
         let quantiles = match self.spill.file {
             None => {
-                self.values.sort_unstable_by(f64::total_cmp);
+                put_in_place(&mut self.values, 0, &ranks);
                 at.iter().map(|&q| interpolate(q, count, |rank| self.values[rank as usize])).collect()
             }
             Some((mut file, mut first)) => {
                 write_keys(&mut file, &mut first, &self.values)?;
                 self.values = Vec::new();
-                let mut ranks: Vec<u64> = at.iter().flat_map(|&q| neighbours(q, count)).collect();
-                ranks.sort_unstable();
-                ranks.dedup();
                 let found = select(&ranks, &first, |visit| each_key(&mut file, visit))?;
                 let value = |rank| ranks.binary_search(&rank).map_or(f64::NAN, |index| found[index]);
                 at.iter().map(|&q| interpolate(q, count, value)).collect()
@@ -181,6 +178,25 @@ fn each_key(file: &mut File, visit: &mut dyn FnMut(&[u64])) -> io::Result<()> {
         bytes.copy_within(start..filled, 0);
         filled = left;
     }
+}
+
+/// The ranks in order, each once.
+fn in_order(ranks: &[u64]) -> Vec<u64> {
+    let mut ranks = ranks.to_vec();
+    ranks.sort_unstable();
+    ranks.dedup();
+    ranks
+}
+
+/// Moves values so that those of `ranks`, which must rise, stand where they would if all were sorted.
+/// `before` is how many values there are before these.
+fn put_in_place(values: &mut [f64], before: usize, ranks: &[u64]) {
+    let middle = ranks.len() / 2;
+    let Some(&rank) = ranks.get(middle) else { return };
+    let at = rank as usize - before;
+    let (left, _, right) = values.select_nth_unstable_by(at, f64::total_cmp);
+    put_in_place(left, before, &ranks[..middle]);
+    put_in_place(right, before + at + 1, &ranks[middle + 1..]);
 }
 
 /// The ranks, from 0, that the quantile `q` of `count` values lies between.
@@ -327,6 +343,20 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn values_stand_where_sorting_would_put_them(
+            mut values in proptest::collection::vec(-1e9_f64..1e9, 1..200),
+            ranks in proptest::collection::vec(0_u64..200, 0..20),
+        ) {
+            let ranks: Vec<u64> = ranks.into_iter().filter(|&rank| rank < values.len() as u64).collect();
+            let mut sorted = values.clone();
+            sorted.sort_unstable_by(f64::total_cmp);
+            put_in_place(&mut values, 0, &in_order(&ranks));
+            for rank in ranks {
+                prop_assert_eq!(values[rank as usize], sorted[rank as usize]);
+            }
+        }
+
         #[test]
         fn quantiles_rise_and_stay_within_the_values(
             values in proptest::collection::vec(-1e9_f64..1e9, 1..200),

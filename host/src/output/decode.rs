@@ -15,7 +15,7 @@ use crate::units::Nanos;
 
 /// The records of a batch of [`schema`](super::schema::schema). Every field is as it was, but for
 /// [`TokenFrame::answer`], of which only the first is stored: all frames from it on get it. Fields
-/// whose columns are `left_out` are empty; ids, frames, texts and labels may be.
+/// whose columns are `left_out` are empty; ids, frames, intervals, texts and labels may be.
 /// Fails if a column is missing, is of another type, or holds what no record does; it says which.
 pub(super) fn records_from(batch: &RecordBatch, left_out: &[&str]) -> Result<Vec<RequestRecord>, String> {
     let read = |name| !left_out.contains(&name);
@@ -42,7 +42,7 @@ pub(super) fn records_from(batch: &RecordBatch, left_out: &[&str]) -> Result<Vec
     let dispatch_lag_ms = double("dispatch_lag_ms")?;
     let (ttft_ms, latency_ms) = (double("ttft_ms")?, double("latency_ms")?);
     let (tpot_ms, time_per_token_ms) = (double("tpot_ms")?, double("time_per_token_ms")?);
-    let itl_ms = Lists::<Float64Array>::new(batch, "itl_ms")?;
+    let itl_ms = read("itl_ms").then(|| Lists::<Float64Array>::new(batch, "itl_ms")).transpose()?;
     let frames_of = match read("frame_ns") {
         true => Some((Lists::new(batch, "frame_ns")?, Lists::new(batch, "frame_tokens")?)),
         false => None,
@@ -106,7 +106,7 @@ pub(super) fn records_from(batch: &RecordBatch, left_out: &[&str]) -> Result<Vec
             latency_ms: get(latency_ms, row),
             tpot_ms: get(tpot_ms, row),
             time_per_token_ms: get(time_per_token_ms, row),
-            itl_ms: itl_ms.at(row).map_or_else(Vec::new, |at| itl_ms.values.values()[at].to_vec()),
+            itl_ms: intervals(itl_ms.as_ref(), row),
             token_frames: match &frames_of {
                 Some((times, tokens)) => token_frames(times, tokens, first_answer, row)?,
                 None => Vec::new(),
@@ -176,6 +176,10 @@ fn moments(lists: Option<&Lists<'_, Int64Array>>, row: usize) -> Vec<Nanos> {
     moments.into_iter().flatten().map(|&at| Nanos(at)).collect()
 }
 
+fn intervals(lists: Option<&Lists<'_, Float64Array>>, row: usize) -> Vec<f64> {
+    lists.and_then(|lists| Some(lists.values.values()[lists.at(row)?].to_vec())).unwrap_or_default()
+}
+
 fn token_frames(
     frame_ns: &Lists<'_, Int64Array>,
     frame_tokens: &Lists<'_, Int32Array>,
@@ -187,13 +191,17 @@ fn token_frames(
     if tokens.as_ref().is_some_and(|tokens| tokens.len() != times.len()) {
         return Err("the columns \"frame_ns\" and \"frame_tokens\" have different lengths".to_string());
     }
-    let frame = |(at, &time): (usize, &i64)| {
-        let tokens = tokens.as_ref().and_then(|tokens| get(frame_tokens.values, tokens.start + at));
-        let tokens = tokens.map(|tokens| count("frame_tokens", tokens)).transpose()?;
-        let answer = first_answer.is_some_and(|first| Nanos(time) >= first);
-        Ok(TokenFrame { at: Nanos(time), tokens, answer })
-    };
-    frame_ns.values.values()[times].iter().enumerate().map(frame).collect()
+    let answer = |time| first_answer.is_some_and(|first| Nanos(time) >= first);
+    let frame = |time: i64, tokens| TokenFrame { at: Nanos(time), tokens, answer: answer(time) };
+    let times = frame_ns.values.values()[times].iter().copied();
+    let Some(range) = tokens else { return Ok(times.map(|time| frame(time, None)).collect()) };
+    let counts = &frame_tokens.values.values()[range.clone()];
+    if let Some(&wrong) = counts.iter().find(|&&tokens| tokens < 0) {
+        return Err(format!("the column \"frame_tokens\" holds {wrong}"));
+    }
+    let known = |at| frame_tokens.values.is_valid(range.start + at);
+    let counted = times.zip(counts).enumerate();
+    Ok(counted.map(|(at, (time, &tokens))| frame(time, known(at).then_some(tokens as u32))).collect())
 }
 
 pub(super) fn labels_at(labels: &MapArray, row: usize) -> Result<Vec<(String, String)>, String> {

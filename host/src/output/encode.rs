@@ -19,7 +19,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
-use super::schema::{COLUMNS, Kind, schema};
+use super::schema::{COLUMNS, Column, Kind, schema};
 
 /// A row group ends after this many rows,
 const GROUP_ROWS: usize = 64 << 10;
@@ -263,6 +263,11 @@ fn properties(metadata: Vec<KeyValue>) -> WriterProperties {
             Kind::Text if matches!(column.name, "request_id" | "prompt" | "output") => Some(Encoding::PLAIN),
             _ => None,
         };
+        if !is_large(&column) {
+            // Each page that zstd compresses costs a context of its own, which for small pages is most of
+            // the work.
+            properties = properties.set_column_compression(path.clone(), Compression::SNAPPY);
+        }
         if let Some(encoding) = encoding {
             properties = properties
                 .set_column_dictionary_enabled(path.clone(), false)
@@ -274,6 +279,18 @@ fn properties(metadata: Vec<KeyValue>) -> WriterProperties {
         }
     }
     properties.build()
+}
+
+/// Whether a column may be a large part of a file: it has more than one value in a row, or texts that
+/// differ from row to row.
+fn is_large(column: &Column) -> bool {
+    match column.kind {
+        Kind::Doubles | Kind::Int64s | Kind::Int32s | Kind::Labels => true,
+        Kind::Text => {
+            matches!(column.name, "request_id" | "conversation_id" | "error" | "prompt" | "output")
+        }
+        Kind::Flag | Kind::Int32 | Kind::Int64 | Kind::Double => false,
+    }
 }
 
 #[cfg(test)]

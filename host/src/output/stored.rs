@@ -69,13 +69,44 @@ pub fn read_figures(path: &Path) -> Result<StoredStage, OutputError> {
     open(path, &NOT_IN_FIGURES)
 }
 
-/// Columns that say nothing of when something happened.
-const NOT_TIMED: [&str; 6] = ["request_id", "conversation_id", "finish_reason", "labels", "prompt", "output"];
+/// Columns that say nothing of when something happened that others do not.
+const NOT_TIMED: [&str; 9] = [
+    "request_id",
+    "bare_choice_ns",
+    "bare_event_ns",
+    "conversation_id",
+    "finish_reason",
+    "itl_ms",
+    "labels",
+    "prompt",
+    "output",
+];
 
 /// Does the same as [`read`] for those who only want to know what happened when: the ids, labels and
-/// texts are not read.
+/// texts are not read, nor the intervals, which the frames have.
 pub(super) fn read_timed(path: &Path) -> Result<StoredStage, OutputError> {
     open(path, &NOT_TIMED)
+}
+
+/// Columns that hold more than the one moment or figure of a request, or say nothing of when it was made.
+const NOT_OF_SPANS: [&str; 11] = [
+    REQUEST_ID,
+    "bare_choice_ns",
+    "bare_event_ns",
+    "conversation_id",
+    "frame_ns",
+    "frame_tokens",
+    "finish_reason",
+    "itl_ms",
+    "labels",
+    "prompt",
+    "output",
+];
+
+/// Does the same as [`read`] for those who only want to know from when to when requests were made: nothing
+/// is read of what happened within one, but for the moments that have columns of their own.
+pub(super) fn read_spans(path: &Path) -> Result<StoredStage, OutputError> {
+    open(path, &NOT_OF_SPANS)
 }
 
 /// The rows of a stage as they are in its file.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::metrics::{Distribution, Samples};
-use crate::record::RequestRecord;
+use crate::record::{RequestRecord, TokenFrame};
 use crate::units::Nanos;
 
 /// The quantiles of a metric that a timeline has.
@@ -114,10 +114,7 @@ impl Intervals {
             if let Some(at) = record.first_token {
                 self.at(at).ttft_ms.push(record.ttft_ms);
             }
-            for (frame, &ms) in record.token_frames.iter().skip(1).zip(&record.itl_ms) {
-                self.at(frame.at).itl_ms.push(Some(ms));
-            }
-            self.place_tokens(record);
+            self.place_frames(record);
         } else {
             over.failed += 1;
         }
@@ -127,24 +124,34 @@ impl Intervals {
         self.hand_out(complete as usize)
     }
 
-    /// The output tokens come with their frames: as many as each is known to have brought, or else an
-    /// equal share; without frames, when the answer is complete. Their sum is the request's count.
-    fn place_tokens(&mut self, record: &RequestRecord) {
-        let Some(output) = record.tokens.output.map(|tokens| tokens as f64) else { return };
+    /// An interval between two frames is where it ends. The output tokens come with their frames: as many as
+    /// each is known to have brought, or else an equal share; without frames, when the answer is complete.
+    /// Their sum is the request's count.
+    fn place_frames(&mut self, record: &RequestRecord) {
+        let output = record.tokens.output.map(|tokens| tokens as f64);
         let frames = &record.token_frames;
+        if let Some(output) = output.filter(|_| frames.is_empty()) {
+            self.at(record.completed).output_tokens += output;
+        }
         let known: Option<f64> = frames.iter().map(|frame| frame.tokens.map(f64::from)).sum();
-        match known.filter(|&sum| sum > 0.0) {
-            _ if frames.is_empty() => self.at(record.completed).output_tokens += output,
-            Some(sum) => {
-                for frame in frames {
-                    let tokens = frame.tokens.map_or(0.0, f64::from);
-                    self.at(frame.at).output_tokens += output * (tokens / sum);
+        let known = known.filter(|&sum| sum > 0.0);
+        let each = output.unwrap_or(0.0) / known.unwrap_or(frames.len() as f64);
+        let mut before = None;
+        let mut rest = &frames[..];
+        // Many frames after each other are in the same interval.
+        while let Some(first) = rest.first() {
+            let interval = self.at(first.at);
+            let (from, until) = (interval.start, interval.end);
+            let same = |frame: &&TokenFrame| (from..until).contains(&frame.at);
+            let many = rest.iter().take_while(same).count().max(1);
+            for frame in &rest[..many] {
+                if let Some(before) = before.replace(frame.at) {
+                    interval.itl_ms.push(Some((frame.at - before).as_ms()));
                 }
+                let tokens = frame.tokens.filter(|_| known.is_some()).map_or(1.0, f64::from);
+                interval.output_tokens += each * tokens;
             }
-            None => {
-                let each = output / frames.len() as f64;
-                frames.iter().for_each(|frame| self.at(frame.at).output_tokens += each);
-            }
+            rest = &rest[many..];
         }
     }
 

@@ -53,7 +53,7 @@ impl Output for Timeline {
 /// timeline, and none is written.
 pub fn write(folder: &Path) -> Result<(), OutputError> {
     let mut span: Option<Span> = None;
-    for record in stored::read_figures(folder)?.records {
+    for record in stored::read_spans(folder)?.records {
         let record = record?;
         if !record.key.warmup {
             span = Some(span.unwrap_or_default().with(&record));
