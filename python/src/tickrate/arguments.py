@@ -59,7 +59,7 @@ class Arguments(Settings):
     parallel: int | Sequence[int] | None = None
     """Requests in flight at a time; several values make several stages [default: 1]"""
     number: int | Sequence[int] | None = None
-    """Requests of each stage, one value for each --parallel [default: 1000]"""
+    """Requests of each stage, one value for each --parallel [default: 1000, or all of a recording]"""
     rate: float | Sequence[float] | None = None
     """Pace arrivals at this many requests per second: within --parallel, or with --open-loop, where several
     values make several stages; -1 for no pacing [default: -1]"""
