@@ -9,6 +9,7 @@ mod config;
 mod conversations;
 mod dashboard;
 mod datasets;
+mod definitions;
 mod docs;
 mod fetched;
 mod flags;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::exit::AppError;
 use super::parts::{self, Counter};
 use crate::config::secrets_of_options;
-use crate::contract::{Failure, FailureKind, RunConfig, TokenCounter};
+use crate::contract::{CUT_SHORT, Failure, FailureKind, RunConfig, TokenCounter};
 use crate::engine;
 use crate::output::{export, record_text};
 use crate::plugin::check::CheckSpec;
@@ -89,9 +89,7 @@ impl Replied {
 
 /// The reply as a run keeps it.
 fn kept(id: &str, reply: &Recorded) -> KeptReply {
-    let broken = || {
-        Failure::new(FailureKind::Truncated, "the server closed the connection in the middle of the reply")
-    };
+    let broken = || Failure::new(FailureKind::Truncated, format!("{CUT_SHORT} in the middle of the reply"));
     KeptReply {
         request_id: id.to_string(),
         attempt: 1,

@@ -12,7 +12,7 @@ use std::pin::Pin;
 
 pub use conversation::{Conversation, Media, Message, Part, Prompt, Turn, TurnInContext};
 pub use exchange::{Ending, Frame, Framing, HttpRequest, Mark, Reply, Timeline};
-pub use outcome::{BareFrame, Failure, FailureKind, Outcome, OutputFrame, OutputKind, Usage};
+pub use outcome::{BareFrame, CUT_SHORT, Failure, FailureKind, Outcome, OutputFrame, OutputKind, Usage};
 
 /// What every part is told when it is opened: the facts of the run that shape its work.
 #[derive(Debug, Clone, Default, PartialEq)]

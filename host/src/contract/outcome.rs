@@ -86,6 +86,10 @@ pub enum FailureKind {
     Shed,
 }
 
+/// How the message of a reply begins whose connection ended in its middle. A reply that was read to
+/// its end and is [`FailureKind::Truncated`] all the same says something else.
+pub const CUT_SHORT: &str = "the server closed the connection";
+
 impl FailureKind {
     /// Every kind, in the order of the enum.
     pub const ALL: [FailureKind; 16] = [

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io;
 
-use crate::contract::{Failure, FailureKind};
+use crate::contract::{CUT_SHORT, Failure, FailureKind};
 
 /// The failure behind an error that came before the head of the reply.
 pub(super) fn of_request(error: reqwest::Error) -> Failure {
@@ -71,7 +71,7 @@ const BEFORE_REPLY: &str = "before it answered";
 const IN_REPLY: &str = "in the middle of the reply";
 
 fn broken(when: &str, why: &str) -> Failure {
-    Failure::new(FailureKind::Truncated, format!("the server closed the connection {when}: {why}"))
+    Failure::new(FailureKind::Truncated, format!("{CUT_SHORT} {when}: {why}"))
 }
 
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

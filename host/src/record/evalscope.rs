@@ -4,7 +4,7 @@
 //! read to its end is a success, whatever it said.
 
 use super::{RequestRecord, TokenCounts};
-use crate::contract::FailureKind;
+use crate::contract::{CUT_SHORT, FailureKind};
 use crate::units::Nanos;
 
 /// The figures of a request by those definitions.
@@ -33,18 +33,24 @@ pub struct EvalscopeFigures {
 impl EvalscopeFigures {
     /// The figures of a record; `None` if the baseline takes it for a failure.
     pub fn of(record: &RequestRecord) -> Option<EvalscopeFigures> {
+        let unfinished = record.failure.as_ref().is_some_and(|failure| {
+            failure.kind == FailureKind::Truncated && !failure.message.starts_with(CUT_SHORT)
+        });
         let heard_out = match &record.failure {
             None => true,
             Some(failure) => {
                 record.status == Some(200)
-                    && matches!(failure.kind, FailureKind::StreamError | FailureKind::EmptyReply)
+                    && (unfinished
+                        || matches!(failure.kind, FailureKind::StreamError | FailureKind::EmptyReply))
             }
         };
         let started = record.sent.filter(|_| heard_out)?;
         let messages = messages(record);
-        let streamed = !messages.is_empty();
+        let streamed = unfinished || !messages.is_empty();
         let completed = match messages.last() {
             Some(&(at, _)) => at,
+            // A stream of nothing took no time.
+            None if streamed => started,
             None => record.completed,
         };
         let latency_s = (completed - started).as_s();

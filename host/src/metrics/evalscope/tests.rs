@@ -183,7 +183,7 @@ fn streams_are_averaged_without_the_whole_replies() {
         (only.figure("TTFT (ms)"), only.figure("TPOT (ms)"), only.figure("ITL (ms)")),
         (Some(2000.0), Some(0.0), Some(0.0))
     );
-    let none = summary(&[record(&Given { failure: Some(FailureKind::Truncated), ..NOTHING })]);
+    let none = summary(&[record(&Given { failure: Some(FailureKind::ReadTimeout), ..NOTHING })]);
     assert_eq!((none.figure("TTFT (ms)"), none.figure("TPOT (ms)")), (Some(-1.0), Some(-1.0)));
 }
 
