@@ -35,7 +35,7 @@ mod table_file;
 pub mod timeline;
 pub mod visualizer;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -83,11 +83,35 @@ pub struct FanOut {
     consumed: Arc<Consumed>,
 }
 
-/// How many events all outputs have consumed.
+/// How many events all outputs have consumed, and who waits for more of them.
 #[derive(Debug, Default)]
 struct Consumed {
-    count: Mutex<u64>,
+    count: AtomicU64,
+    /// Whether anybody waits: to wake nobody is a call of the system, for every event.
+    awaited: AtomicBool,
+    waiting: Mutex<()>,
     grown: Condvar,
+}
+
+impl Consumed {
+    fn one_more(&self) {
+        self.count.fetch_add(1, Ordering::SeqCst);
+        if self.awaited.load(Ordering::SeqCst) {
+            let _waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            self.grown.notify_all();
+        }
+    }
+
+    /// Waits until there were `told`, or `is_over` says that there will be no more.
+    fn wait_for(&self, told: u64, is_over: impl Fn() -> bool) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        self.awaited.store(true, Ordering::SeqCst);
+        while self.count.load(Ordering::SeqCst) < told && !is_over() {
+            let wait = self.grown.wait_timeout(waiting, Duration::from_millis(100));
+            waiting = wait.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        self.awaited.store(false, Ordering::SeqCst);
+    }
 }
 
 /// How many events may wait for the outputs before those who emit them are held up.
@@ -115,11 +139,7 @@ impl FanOut {
     /// end of a stage does not take the processor from the next one.
     pub fn catch_up(&self) {
         let told = self.told.load(Ordering::Acquire);
-        let mut count = self.consumed.count.lock().unwrap_or_else(PoisonError::into_inner);
-        while *count < told && !self.thread.is_finished() {
-            let wait = self.consumed.grown.wait_timeout(count, Duration::from_millis(100));
-            count = wait.map_or_else(|poisoned| poisoned.into_inner().0, |(count, _)| count);
-        }
+        self.consumed.wait_for(told, || self.thread.is_finished());
     }
 
     /// Waits until every event has been consumed, and returns the outputs that failed.
@@ -167,8 +187,7 @@ fn fan_out(
             failures.push(failure);
             outputs.retain_mut(|output| output.on_event(&told).is_ok());
         }
-        *consumed.count.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        consumed.grown.notify_all();
+        consumed.one_more();
         if matches!(event, Event::RunFinished) {
             break;
         }

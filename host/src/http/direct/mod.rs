@@ -6,6 +6,7 @@ mod connect;
 mod decode;
 #[cfg(fuzzing)]
 pub mod fuzzed;
+mod head;
 mod origin;
 mod socket;
 
@@ -15,12 +16,11 @@ use std::io;
 use std::task::Poll;
 use std::time::Duration;
 
-use reqwest::header::HeaderMap;
-
 use self::decode::{Decoder, Malformed};
+use self::head::{Wins, head};
 use self::origin::{Origins, Target};
 use self::socket::{Outgoing, ReadAt, Socket};
-use super::spec::{HttpSpec, ReadClock, TransportError, header_map};
+use super::spec::{HttpSpec, ReadClock, TransportError};
 use super::watch::Watch;
 use super::{effective_framing, failure, too_large};
 use crate::clock::Clock;
@@ -34,7 +34,7 @@ const READ_BYTES: usize = 64 << 10;
 pub(super) struct Direct {
     clock: Clock,
     stamps: ReadClock,
-    headers: HeaderMap,
+    headers: Wins,
     connect_timeout: Option<Duration>,
     read_timeout: Option<Duration>,
     total_timeout: Option<Duration>,
@@ -65,7 +65,7 @@ impl Direct {
         Ok(Direct {
             clock,
             stamps: spec.clock,
-            headers: header_map(&spec.headers)?,
+            headers: Wins::new(&spec.headers)?,
             connect_timeout: spec.connect_timeout,
             read_timeout: spec.read_timeout,
             total_timeout: spec.total_timeout,
@@ -112,9 +112,7 @@ impl Direct {
 
     fn encode(&self, request: &HttpRequest) -> Result<(Target, Vec<u8>), Failure> {
         let target = self.origins.target(&request.url)?;
-        let headers = header_map(&request.headers)
-            .map_err(|error| Failure::new(FailureKind::Shape, error.to_string()))?;
-        let head = origin::head(request, &target, headers, &self.headers)?;
+        let head = head(request, &target, &self.headers)?;
         Ok((target, head))
     }
 

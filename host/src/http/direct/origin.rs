@@ -1,4 +1,4 @@
-//! Where requests go, the connections that are kept to there, and the head of a request.
+//! Where requests go, and the connections that are kept to there.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -6,11 +6,10 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use reqwest::header::{ACCEPT, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, TRANSFER_ENCODING, USER_AGENT};
-use reqwest::{Method, Url};
+use reqwest::Url;
 
 use super::socket::Socket;
-use crate::contract::{Failure, FailureKind, HttpRequest};
+use crate::contract::{Failure, FailureKind};
 
 /// How long a connection is kept for another request. Most servers keep theirs for at least as long;
 /// one that did not is found out before it is used.
@@ -28,12 +27,16 @@ pub(super) enum Host {
 pub(super) struct Origin {
     pub(super) host: Host,
     pub(super) port: u16,
-    /// What the `Host` header says.
     header: String,
     idle: RefCell<Vec<(Instant, Socket)>>,
 }
 
 impl Origin {
+    /// What the `Host` header says.
+    pub(super) fn header(&self) -> &str {
+        &self.header
+    }
+
     /// A connection that is open and waits for a request: the one that was used last.
     pub(super) fn take(&self) -> Option<Socket> {
         let mut idle = self.idle.borrow_mut();
@@ -58,7 +61,7 @@ impl Origin {
 #[derive(Debug, Clone)]
 pub(super) struct Target {
     pub(super) origin: Rc<Origin>,
-    path: Rc<str>,
+    pub(super) path: Rc<str>,
 }
 
 /// All servers that a worker has spoken to.
@@ -113,88 +116,9 @@ impl Origins {
     }
 }
 
-/// The bytes before a request's body. Of two headers with one name, those in `wins` count.
-pub(super) fn head(
-    request: &HttpRequest,
-    target: &Target,
-    mut headers: HeaderMap,
-    wins: &HeaderMap,
-) -> Result<Vec<u8>, Failure> {
-    let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| {
-        Failure::new(FailureKind::Shape, format!("\"{}\" is not an HTTP method", request.method))
-    })?;
-    for (name, value) in wins {
-        headers.insert(name.clone(), value.clone());
-    }
-    headers.remove(CONTENT_LENGTH);
-    headers.remove(TRANSFER_ENCODING);
-    let mut head = Vec::with_capacity(256 + target.path.len() + 64 * headers.len());
-    for piece in [method.as_str(), " ", &target.path, " HTTP/1.1\r\n"] {
-        head.extend_from_slice(piece.as_bytes());
-    }
-    let mut line = |name: &HeaderName, value: &[u8]| {
-        head.extend_from_slice(name.as_str().as_bytes());
-        head.extend_from_slice(b": ");
-        head.extend_from_slice(value);
-        head.extend_from_slice(b"\r\n");
-    };
-    for (name, value) in &headers {
-        line(name, value.as_bytes());
-    }
-    if !headers.contains_key(USER_AGENT) {
-        line(&USER_AGENT, concat!("tickrate/", env!("CARGO_PKG_VERSION")).as_bytes());
-    }
-    if !headers.contains_key(ACCEPT) {
-        line(&ACCEPT, b"*/*");
-    }
-    if !headers.contains_key(HOST) {
-        line(&HOST, target.origin.header.as_bytes());
-    }
-    if !request.body.is_empty() || [Method::POST, Method::PUT, Method::PATCH].contains(&method) {
-        line(&CONTENT_LENGTH, request.body.len().to_string().as_bytes());
-    }
-    head.extend_from_slice(b"\r\n");
-    Ok(head)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::super::spec::header_map;
     use super::*;
-    use crate::contract::Framing;
-
-    fn head_of(url: &str, method: &str, headers: &[(&str, &str)], wins: &[(&str, &str)]) -> String {
-        let owned = |pairs: &[(&str, &str)]| {
-            header_map(&pairs.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect::<Vec<_>>())
-                .unwrap()
-        };
-        let request = HttpRequest {
-            method: method.into(),
-            url: url.into(),
-            headers: Vec::new(),
-            body: if method == "POST" { "{}".into() } else { "".into() },
-            framing: Framing::Whole,
-        };
-        let target = Origins::default().target(url).unwrap();
-        String::from_utf8(head(&request, &target, owned(headers), &owned(wins)).unwrap()).unwrap()
-    }
-
-    #[test]
-    fn a_head_says_what_the_url_and_the_headers_say() {
-        let agent = concat!("user-agent: tickrate/", env!("CARGO_PKG_VERSION"));
-        assert_eq!(
-            head_of("http://[::1]:8000/v1?a=b c", "POST", &[("X-A", "1"), ("Content-Length", "9")], &[]),
-            format!(
-                "POST /v1?a=b%20c HTTP/1.1\r\nx-a: 1\r\n{agent}\r\naccept: */*\r\nhost: [::1]:8000\r\n\
-                 content-length: 2\r\n\r\n"
-            )
-        );
-        let own = [("Host", "other"), ("Accept", "text/plain"), ("User-Agent", "me")];
-        assert_eq!(
-            head_of("http://host", "GET", &own, &[("accept", "b/c")]),
-            "GET / HTTP/1.1\r\nhost: other\r\naccept: b/c\r\nuser-agent: me\r\n\r\n"
-        );
-    }
 
     #[test]
     fn a_url_is_known_by_its_server() {
