@@ -257,10 +257,63 @@ fn what_is_written_in_c_can_be_built_with_zig_as_well() {
     let (python, _) = tools();
     let out = tempfile::tempdir().unwrap();
     let mut build = tickrate(&example("c-api"), "plugin build --out");
-    succeeded(&build.arg(out.path()).env("PATH", python).output().unwrap());
+    build.arg(out.path()).env("PATH", python).env_remove("WASI_SDK_PATH");
+    succeeded(&build.output().unwrap());
     let recorded = example("rust-api").join("replies.jsonl");
     let ours = of_replies(&out.path().join("c-api.wasm"), &recorded);
     assert_eq!(ours, of_replies(&guest("rust-api"), &recorded));
+}
+
+/// A folder laid out as a WASI SDK is, with Debian's compiler and libraries in it; none where those are
+/// not. Its clang finds the libraries itself, below the name that newer SDKs have for the target.
+fn wasi_sdk() -> Option<tempfile::TempDir> {
+    let folder = tempfile::tempdir().unwrap();
+    let said = Command::new("clang").arg("-print-resource-dir").output().ok()?;
+    let resources = PathBuf::from(String::from_utf8_lossy(&said.stdout).trim());
+    for (inside, there) in [
+        ("share/wasi-sysroot/include/wasm32-wasip1", PathBuf::from("/usr/include/wasm32-wasi")),
+        ("share/wasi-sysroot/lib/wasm32-wasip1", PathBuf::from("/usr/lib/wasm32-wasi")),
+        ("lib/clang/include", resources.join("include")),
+        ("lib/clang/lib/wasip1", resources.join("lib/wasi")),
+    ] {
+        let link = folder.path().join(inside);
+        std::fs::create_dir_all(link.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(there.canonicalize().ok()?, link).unwrap();
+    }
+    let clang = folder.path().join("bin/clang");
+    std::fs::create_dir_all(clang.parent().unwrap()).unwrap();
+    let script = "#!/bin/sh\nhere=${0%/bin/clang}\necho \"$@\" >> $here/calls\n\
+                  exec clang --sysroot=$here/share/wasi-sysroot -resource-dir $here/lib/clang \"$@\"\n";
+    std::fs::write(&clang, script).unwrap();
+    std::fs::set_permissions(&clang, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    Some(folder)
+}
+
+#[test]
+fn a_wasi_sdk_builds_c_and_cpp() {
+    let Some(sdk) = wasi_sdk() else { return };
+    let out = tempfile::tempdir().unwrap();
+    let build = |example_of: &str, sdk: &Path| {
+        let mut build = tickrate(&example(example_of), "plugin build --out");
+        build.arg(out.path()).env("WASI_SDK_PATH", sdk).output().unwrap()
+    };
+    let recorded = example("rust-api").join("replies.jsonl");
+    for name in ["c-api", "cpp-api"] {
+        succeeded(&build(name, sdk.path()));
+        let ours = of_replies(&out.path().join(format!("{name}.wasm")), &recorded);
+        assert_eq!(ours, of_replies(&guest("rust-api"), &recorded), "{name}");
+    }
+    let calls = std::fs::read_to_string(sdk.path().join("calls")).unwrap();
+    assert!(
+        calls.lines().count() >= 3 && calls.lines().all(|line| line.starts_with("--target=wasm32-wasip1 "))
+    );
+
+    let refused = build("c-api", out.path());
+    let told = format!(
+        "error: WASI_SDK_PATH is \"{}\", which has no bin/clang; set it to the folder of a WASI SDK, or unset it\n",
+        out.path().display()
+    );
+    assert_eq!((refused.status.code(), String::from_utf8_lossy(&refused.stderr).as_ref()), (Some(1), &*told));
 }
 
 #[test]

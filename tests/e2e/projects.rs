@@ -132,6 +132,7 @@ fn a_tool_that_is_missing_is_named_with_the_way_to_get_it() {
             .arg(out.path())
             .env("PATH", "nowhere")
             .env_remove("VIRTUAL_ENV")
+            .env_remove("WASI_SDK_PATH")
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -82,6 +82,11 @@ pub enum BuildError {
         /// The command that installs it.
         get: &'static str,
     },
+    /// The environment names a WASI SDK that there is not.
+    #[error(
+        "WASI_SDK_PATH is \"{0}\", which has no bin/clang; set it to the folder of a WASI SDK, or unset it"
+    )]
+    NoWasiSdk(String),
     /// A tool failed; what it had to say is on the standard error stream.
     #[error("{tool} could not build \"{path}\"; see its messages above and correct the plugin")]
     Tool {

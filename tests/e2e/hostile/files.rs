@@ -36,14 +36,14 @@ fn noise(count: usize) -> Vec<u8> {
 #[test]
 fn random_bytes() {
     refused(
-        "noise.wasm",
+        "random_bytes.wasm",
         &noise(100_000),
         "\"FILE\" is not a WebAssembly component but a file of another kind; make one with \"tickrate plugin build\"",
     );
     let mut inside = b"\0asm\x0d\0\x01\0".to_vec();
     inside.extend(noise(100_000));
     refused(
-        "inside.wasm",
+        "random_bytes_inside.wasm",
         &inside,
         "\"FILE\" cannot be compiled: invalid leading byte (0x33) for component name (at offset 0xd); build it again",
     );
@@ -53,7 +53,7 @@ fn random_bytes() {
 fn truncated_component() {
     let whole = std::fs::read(root().join("tests/frozen/0.1/plugin.wasm")).unwrap();
     refused(
-        "cut.wasm",
+        "truncated_component.wasm",
         &whole[..whole.len() / 2],
         "\"FILE\" cannot be compiled: section range 2744..74308 is out of bounds (bound = 43471); build it again",
     );
@@ -74,7 +74,7 @@ fn other_contract() {
         }
     }
     refused(
-        "later.wasm",
+        "other_contract.wasm",
         &later,
         "\"FILE\" is built for version 0.2.0 of the plugin contract, and this tickrate speaks 0.1.0; build it against that version, or use another tickrate",
     );

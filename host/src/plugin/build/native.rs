@@ -34,9 +34,10 @@ enum Compiler {
 
 impl Compiler {
     fn find(job: &Job<'_>, wanted: Wanted) -> Result<Compiler, BuildError> {
-        let sdk = std::env::var_os("WASI_SDK_PATH").map(|path| PathBuf::from(path).join("bin/clang"));
-        if let Some(clang) = sdk.filter(|clang| clang.is_file()) {
-            return Ok(Compiler::WasiSdk(clang));
+        if let Some(sdk) = std::env::var_os("WASI_SDK_PATH").filter(|path| !path.is_empty()) {
+            let clang = PathBuf::from(&sdk).join("bin/clang");
+            let missing = || BuildError::NoWasiSdk(sdk.to_string_lossy().into_owned());
+            return if clang.is_file() { Ok(Compiler::WasiSdk(clang)) } else { Err(missing()) };
         }
         let (headers, missing) = match wanted {
             Wanted::C => (
