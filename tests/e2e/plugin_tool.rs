@@ -161,6 +161,8 @@ fn bench_measures_and_compares_with_the_native_twin() {
     {
         assert!(row(name)["native_best_us"].as_f64().unwrap() > 0.0, "{name}");
     }
+    let text = out(&plugin(&["bench", &path("rust-api")]));
+    assert!(text.contains("  parse, 4096 frames ") && text.ends_with("the dialect of pebble\n"), "{text}");
     let text = out(&plugin(&["bench", &path("arithmetic")]));
     assert!(text.contains("next, 1,000 conversations") && text.contains("µs"), "{text}");
 }

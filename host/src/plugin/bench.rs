@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use super::check::CheckSpec;
 use super::part::Source;
-use super::replies::{Recorded, known};
+use super::replies::{Recorded, known, stretched};
 use super::{CallError, Plugin, PluginError, Role, Services};
-use crate::contract::{Api, Dataset, Message, Outcome, PartError, Prompt, RunConfig, TurnInContext};
+use crate::contract::{Api, Dataset, Framing, Message, Outcome, PartError, Prompt, RunConfig, TurnInContext};
 
 /// How long each row is measured for, at least one call of it.
 const EACH: Duration = Duration::from_millis(400);
@@ -20,7 +20,8 @@ const EACH: Duration = Duration::from_millis(400);
 pub struct BenchReport {
     /// The plugin's name.
     pub plugin: String,
-    /// The dialect of the replies that were parsed; `None` if it understood none of them.
+    /// The dialect of the replies of 1, 128 and 4,096 frames, or the recorded reply that was stretched to
+    /// them; `None` if it understood none of them.
     pub dialect: Option<String>,
     /// The rows, in the order they were measured.
     pub rows: Vec<BenchRow>,
@@ -132,19 +133,31 @@ fn bench_api(
     row.native_best_us = against(&twin, |native| native.shape(&turn).map(drop));
     report.rows.push(row);
 
-    if let Some(dialect) = dialect {
-        for count in [1, 128, 4_096] {
-            let Some(reply) = known(count).into_iter().nth(dialect) else { continue };
-            report.dialect = Some(reply.name.clone());
-            let frames = if count == 1 { "1 frame".into() } else { format!("{count} frames") };
-            report.rows.push(parse_row(&*api, &twin, &reply, &format!("parse, {frames}"))?);
-        }
+    // A server that nobody knows is known by what it was recorded to say.
+    let recorded = || spec.replies.iter().find_map(|reply| Some((reply, output_of(&*api, reply)?)));
+    let of_frames = |count: usize| match dialect {
+        Some(dialect) => known(count).into_iter().nth(dialect),
+        None => recorded().map(|(reply, output)| stretched(reply, output, count)),
+    };
+    for count in [1, 128, 4_096] {
+        let Some(reply) = of_frames(count) else { continue };
+        report.dialect = Some(reply.name.clone());
+        let frames = if count == 1 { "1 frame".into() } else { format!("{count} frames") };
+        report.rows.push(parse_row(&*api, &twin, &reply, &format!("parse, {frames}"))?);
     }
     for reply in &spec.replies {
         let what = format!("parse, {} ({} frames)", reply.name, reply.framed.frames.len());
         report.rows.push(parse_row(&*api, &None, reply, &what)?);
     }
     Ok(())
+}
+
+/// The frames of a streamed reply from the first that carried output to the last; none if `api` does not
+/// understand it.
+fn output_of(api: &dyn Api, reply: &Recorded) -> Option<std::ops::Range<usize>> {
+    let outcome = api.parse(&reply.reply()).ok().filter(|outcome| outcome.failure.is_none())?;
+    let (first, last) = (outcome.outputs.first()?.frame, outcome.outputs.last()?.frame);
+    (reply.framing != Framing::Whole).then_some(first as usize..last as usize + 1)
 }
 
 type Native = Arc<dyn Api>;
@@ -230,8 +243,15 @@ impl fmt::Display for BenchReport {
                 native
             )?;
         }
-        if let Some(dialect) = &self.dialect {
-            writeln!(f, "replies in the dialect of {dialect}")?;
+        let parses = self.rows.iter().any(|row| row.what.starts_with("shape"));
+        match &self.dialect {
+            Some(dialect) => writeln!(f, "replies in the dialect of {dialect}")?,
+            None if parses => writeln!(
+                f,
+                "parse was not measured: none of the known dialects is its own; give --replies FILE with some \
+                 of its server"
+            )?,
+            None => {}
         }
         Ok(())
     }

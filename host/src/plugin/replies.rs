@@ -1,6 +1,7 @@
 //! Replies to try a plugin on: recorded ones from a file, and made-up ones of the dialects that
 //! tickrate knows.
 
+use std::ops::Range;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -262,11 +263,32 @@ pub fn known(count: usize) -> Vec<Recorded> {
         r#"{{"index":{0},"token":{{"id":2,"text":"</s>","special":true}},"generated_text":"words","details":{{"finish_reason":"eos_token","generated_tokens":{0},"input_length":5}}}}"#,
         words + 1
     );
+    let pebble = |i: usize| format!(r#"{{"text":" word{i}","tokens":1}}"#);
+    let pebble_end = format!(r#"{{"reason":"stop","prompt_tokens":5,"output_tokens":{words}}}"#);
+    let mut pebble = made("pebble", Framing::Sse, &pebble, &[pebble_end]);
+    for (at, frame) in pebble.framed.frames.iter_mut().enumerate() {
+        frame.event = Some(if at < words { "piece" } else { "close" }.into());
+    }
     vec![
         made("openai", Framing::Sse, &chat, &[chat_end, "[DONE]".into()]),
         made("ollama", Framing::Ndjson, &ollama, &[ollama_end]),
         made("tgi", Framing::Sse, &tgi, &[tgi_end]),
+        pebble,
     ]
+}
+
+/// `reply` with its frames that carried output, `from..to`, over and over until it has about `count`
+/// frames: what a longer reply of the same server looks like.
+pub fn stretched(reply: &Recorded, output: Range<usize>, count: usize) -> Recorded {
+    let all = &reply.framed;
+    let (before, after) = (output.start, all.frames.len() - output.end);
+    let middle = count.saturating_sub(before + after).max(1);
+    let chosen = (0..before).chain(output.clone().cycle().take(middle)).chain(output.end..all.frames.len());
+    let mut framed = Framed::default();
+    for (at, frame) in chosen.map(|at| &all.frames[at]).enumerate() {
+        push(&mut framed, &all.payload[frame.range.clone()], frame.event.clone(), every_10_ms(at + 1));
+    }
+    Recorded { bytes: framed.payload.len() as u64, framed, ..reply.clone() }
 }
 
 #[cfg(test)]
@@ -326,6 +348,21 @@ mod tests {
     fn a_bad_line_is_named() {
         let told = read_text("{\"frames\":[]}\n{\"frames\":[],\"body\":\"\"}\n").unwrap_err().to_string();
         assert!(told.starts_with("line 2 of \"") && told.contains("either \"frames\" or \"body\""), "{told}");
+    }
+
+    #[test]
+    fn a_reply_is_stretched_by_its_output() {
+        let reply = Recorded::of_frames("r", Framing::Sse, &["open", "a", "b", "close"]);
+        let data = |count| {
+            let long = stretched(&reply, 1..3, count);
+            assert_eq!(long.bytes, long.framed.payload.len() as u64);
+            let frames = long.framed.frames.iter();
+            frames
+                .map(|frame| String::from_utf8_lossy(&long.framed.payload[frame.range.clone()]).into_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(data(7), ["open", "a", "b", "a", "b", "a", "close"]);
+        assert_eq!(data(1), ["open", "a", "close"]);
     }
 
     #[test]

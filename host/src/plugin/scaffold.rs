@@ -161,7 +161,7 @@ pub fn create(spec: &NewSpec) -> Result<Vec<PathBuf>, ScaffoldError> {
         }
     }
     let shared: Vec<Template> = match spec.language {
-        Language::C | Language::Cpp => sdk::c(spec.kind).collect(),
+        Language::C | Language::Cpp => sdk::c(&[spec.kind]).collect(),
         Language::Zig => sdk::ZIG.to_vec(),
         Language::Go => sdk::GO.to_vec(),
         Language::Rust | Language::Python | Language::JavaScript | Language::TypeScript => Vec::new(),

@@ -21,6 +21,8 @@ const CPP: [Template; 1] = files!("cpp/": "tickrate.hpp");
 const API: [Template; 2] = files!("c/api/": "tickrate_plugin.h", "tickrate_plugin.c");
 /// And of the one for datasets.
 const DATASET: [Template; 2] = files!("c/dataset/": "tickrate_plugin.h", "tickrate_plugin.c");
+/// And of the one for what is both.
+const BOTH: [Template; 2] = files!("c/plugin/": "tickrate_plugin.h", "tickrate_plugin.c");
 
 /// The module for a plugin in Zig, and the contract in its words.
 pub(super) const ZIG: [Template; 6] =
@@ -32,11 +34,12 @@ pub(super) const GO: [Template; 10] = files!(
     "exports_api.go", "exports_dataset.go",
 );
 
-/// The module and the bindings for a plugin in C or C++.
-pub(super) fn c(role: Role) -> impl Iterator<Item = Template> {
-    let bindings = match role {
-        Role::Api => API,
-        Role::Dataset => DATASET,
+/// The module and the bindings for a plugin in C or C++ that has these roles.
+pub(super) fn c(roles: &[Role]) -> impl Iterator<Item = Template> + use<> {
+    let bindings = match roles {
+        [Role::Api] => API,
+        [Role::Dataset] => DATASET,
+        _ => BOTH,
     };
     SHARED.into_iter().chain(CPP).chain(bindings)
 }

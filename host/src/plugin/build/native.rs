@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::component::World;
-use super::project::{Job, MANIFEST, run, sources};
+use super::project::{Job, run, sources};
 use super::{BuildError, component, file, search, zig};
 use crate::plugin::sdk::Template;
 use crate::plugin::{Role, sdk};
@@ -144,20 +144,12 @@ fn linked(compiler: &Compiler, mut command: Command, job: &Job<'_>) -> Result<Ve
 
 /// The folder of the bindings in C and of the module that goes with them.
 fn sdk_of(job: &Job<'_>) -> Result<PathBuf, BuildError> {
-    let role = match job.world {
-        World::ApiPlugin => Role::Api,
-        World::DatasetPlugin => Role::Dataset,
-        World::Plugin if job.folder.join(sdk::FOLDER).is_dir() => Role::Api,
-        World::Plugin => {
-            let reason =
-                format!("there are no bindings for the world \"plugin\" in a folder \"{}\"", sdk::FOLDER);
-            return Err(BuildError::Manifest {
-                path: job.folder.join(MANIFEST).display().to_string(),
-                reason,
-            });
-        }
+    let roles: &[Role] = match job.world {
+        World::ApiPlugin => &[Role::Api],
+        World::DatasetPlugin => &[Role::Dataset],
+        World::Plugin => &[Role::Api, Role::Dataset],
     };
-    sdk_folder(job, sdk::c(role))
+    sdk_folder(job, sdk::c(roles))
 }
 
 /// The folder of what plugins in a language share: the project's own, or one with these files of this
