@@ -68,3 +68,41 @@ impl From<Vec<Problem>> for AppError {
         AppError { exit: Exit::Usage, lines: problems.iter().map(ToString::to_string).collect() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::contract::FailureKind;
+
+    const DOCUMENTED: &str = include_str!("../../../docs/exit-codes.md");
+
+    /// The first cells of the rows of a table.
+    fn first_cells(text: &str) -> Vec<&str> {
+        let rows = text.lines().filter_map(|line| line.strip_prefix("| "));
+        rows.map(|row| row.split(" |").next().unwrap_or_default().trim_matches('`')).collect()
+    }
+
+    #[test]
+    fn every_code_is_its_own_and_documented() {
+        let all = [
+            Exit::Success,
+            Exit::Failed,
+            Exit::Usage,
+            Exit::Unreachable,
+            Exit::AllRequestsFailed,
+            Exit::GateFailed,
+            Exit::Regressed,
+            Exit::NotComparable,
+            Exit::Interrupted,
+        ];
+        let codes: BTreeSet<u8> = all.iter().map(|exit| exit.code()).collect();
+        assert_eq!(codes.len(), all.len(), "two ends have the same code");
+        let (ends, kinds) = DOCUMENTED.split_once("## Kinds of failure").expect("two tables");
+        let told: BTreeSet<u8> = first_cells(ends).iter().filter_map(|cell| cell.parse().ok()).collect();
+        assert_eq!(told, codes);
+        let told: BTreeSet<&str> = first_cells(kinds).into_iter().skip(2).collect();
+        assert_eq!(told, FailureKind::ALL.iter().map(|kind| kind.name()).collect::<BTreeSet<_>>());
+    }
+}
