@@ -46,7 +46,7 @@ fn the_wheel_gives_a_command_and_a_module() {
     // From another folder, so that the sources are not what is imported.
     tests.current_dir(Path::new("/")).arg(root().join("tests/python/test_package.py"));
     let said = run(tests.env("SIM_URL", chat(&server.url())).env_remove("TICKRATE_BINARY"));
-    assert!(said.contains("Ran 8 tests") && said.contains("OK"), "{said}");
+    assert!(said.contains("Ran 10 tests") && said.contains("OK"), "{said}");
 }
 
 #[test]

@@ -7,6 +7,10 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
+
+import nbclient
+import nbformat
 
 import tickrate
 from tickrate import Arguments, TickrateError, load_run, run_perf_benchmark
@@ -74,6 +78,31 @@ class Package(unittest.TestCase):
         self.assertNotIn("<b>tiny", shown)
         for part in (self.run_.stages[0], self.run_.stages[0].summary, self.run_.stages[0].percentiles):
             self.assertTrue(part._repr_html_().endswith(("</table>", "</p>")))
+
+    def in_jupyter(self, notebook, folder, **environment):
+        """The outputs of a notebook's code cells, as Jupyter's own kernel made them."""
+        private = {"JUPYTER_RUNTIME_DIR": str(self.folder / "jupyter"), "IPYTHONDIR": str(self.folder / "ipython")}
+        with unittest.mock.patch.dict(os.environ, {**private, **environment}):
+            client = nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
+            client.execute()
+        return [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
+
+    def test_jupyter_shows_a_run_as_tables(self):
+        lines = [f"import tickrate\nrun = tickrate.load_run({str(self.run_.folder)!r})", "run", "run.stages[0].summary", "run.to_pandas()[['ttft_ms']]"]
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(line) for line in lines])
+        nothing, run, summary, frame = self.in_jupyter(notebook, self.folder)
+        self.assertEqual(nothing, [])
+        for (shown,), told in ((run, "parallel_4_number_8"), (summary, "TTFT"), (frame, "ttft_ms")):
+            self.assertIn("<table", shown.data["text/html"])
+            self.assertIn(told, shown.data["text/html"])
+        self.assertEqual(run[0].data["text/html"], self.run_._repr_html_())
+
+    def test_the_notebook_of_the_examples_runs_in_jupyter(self):
+        examples = pathlib.Path(__file__).resolve().parents[2] / "examples/analysis"
+        notebook = nbformat.read(examples / "stages.ipynb", as_version=4)
+        _, figures, failures, timeline = self.in_jupyter(notebook, examples, TICKRATE_RUN=str(self.run_.folder))
+        for (shown,), told in ((figures, "parallel_4_number_8"), (failures, "error_kind"), (timeline, "in_flight")):
+            self.assertIn(told, shown.data["text/html"])
 
     def test_a_dictionary_a_namespace_and_a_file_do_as_well(self):
         given = {**self.arguments(number=1, parallel=1).to_dict(), "name": "by-dict"}
