@@ -1,5 +1,6 @@
 //! Load models: open loops, several servers, retries, goodput, and the search for an SLA.
 
+use sha2::{Digest, Sha256};
 use tickrate::record::RequestRecord;
 use tickrate::sim::SimSpec;
 
@@ -220,10 +221,14 @@ fn bodies(flags: &str) -> Vec<String> {
 fn a_seed_makes_the_same_requests_whoever_sends_them() {
     let tokenizer = data("tokenizer").display().to_string();
     let random = format!("--tokenizer-path {tokenizer} --min-prompt-length 50 --max-prompt-length 70");
-    for dataset in [
-        format!("--dataset random {random} --max-tokens 5 50"),
-        format!("--dataset random_multi_turn --multi-turn --min-turns 2 --max-turns 3 {random}"),
-        format!("--dataset openqa --dataset-path {}", data("openqa.jsonl").display()),
+    // What each is on every machine: the first digits of the SHA-256 of its bodies.
+    for (dataset, digest) in [
+        (format!("--dataset random {random} --max-tokens 5 50"), "d42a83d680cfc374"),
+        (
+            format!("--dataset random_multi_turn --multi-turn --min-turns 2 --max-turns 3 {random}"),
+            "7225b5f3d376440c",
+        ),
+        (format!("--dataset openqa --dataset-path {}", data("openqa.jsonl").display()), "0307b76b937c39b5"),
     ] {
         let with = |workers: &str, seed: u32| {
             let load =
@@ -233,6 +238,8 @@ fn a_seed_makes_the_same_requests_whoever_sends_them() {
         let one = with("1 --workers 1", 7);
         assert_eq!(one, with("6 --workers 3", 7), "{dataset}");
         assert!(one.len() >= 12);
+        let all: String = Sha256::digest(one.join("\n")).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(all[..16], *digest, "{dataset}");
         if dataset.contains("random") {
             assert_ne!(one, with("1 --workers 1", 8), "{dataset}");
         }
