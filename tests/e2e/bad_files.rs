@@ -79,6 +79,7 @@ fn write_files(folder: &Path) -> Vec<String> {
         ("head.csv", b"question,instruction,query\n"),
         ("columns.csv", b"a,b\n1,2\n"),
         ("ragged.csv", b"a,b\n1\n"),
+        ("quote.csv", b"question,instruction,query\n\"never closed\n"),
         ("empty.parquet", b""),
         ("junk.parquet", b"PAR1 no PAR1"),
         ("empty.arrow", b""),

@@ -2,6 +2,7 @@
 //! or zstd. Every one is read as it is needed and never as a whole.
 
 mod columns;
+mod delimited;
 pub(super) mod files;
 mod json;
 
@@ -210,7 +211,7 @@ fn rows(path: &Path, format: Format) -> Result<Rows, PartError> {
         Format::Member(name) => {
             Ok(Box::new(json::values(path.to_path_buf(), files::reader(path)?, Some(name))))
         }
-        Format::Csv(delimiter) => csv_rows(path.to_path_buf(), files::reader(path)?, delimiter),
+        Format::Csv(delimiter) => delimited::rows(path.to_path_buf(), files::reader(path)?, delimiter),
         Format::Parquet => columns::parquet(path),
         Format::Arrow => columns::arrow(path),
     }
@@ -247,27 +248,6 @@ fn lines(path: PathBuf, mut reader: Box<dyn BufRead + Send>) -> impl Iterator<It
             }
         }
     })
-}
-
-fn csv_rows(path: PathBuf, reader: Box<dyn BufRead + Send>, delimiter: u8) -> Result<Rows, PartError> {
-    let wrong = |path: &Path, error: &csv::Error| {
-        let reason = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-        format!("the dataset file \"{}\" is not valid CSV: {reason}; correct it there", path.display())
-    };
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(reader);
-    let names: Vec<String> = match reader.headers() {
-        Ok(names) => {
-            names.iter().map(|name| name.trim_start_matches('\u{feff}').trim().to_string()).collect()
-        }
-        Err(error) => return Err(PartError::InvalidData(wrong(&path, &error))),
-    };
-    let mut at = 0;
-    Ok(Box::new(reader.into_records().map(move |row| {
-        at += 1;
-        let row = row.map_err(|error| wrong(&path, &error))?;
-        let cells = names.iter().cloned().zip(row.iter().map(|cell| Value::String(cell.to_string())));
-        Ok(Record { at, payload: Payload::Row(cells.collect()), blobs: Vec::new() })
-    })))
 }
 
 #[cfg(test)]

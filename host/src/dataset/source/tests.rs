@@ -88,6 +88,17 @@ fn the_name_says_the_format_and_compression_does_not_change_it() {
     // Where lines are asked for, CSV and JSON are lines.
     let lines = read("x.csv", b"a,b\n1,2\n", Format::Lines).unwrap();
     assert_eq!(lines[1].text(), Some("1,2"));
+    for (rows, told) in [
+        (&b"a,b\n1,\"two\n3,4\n"[..], "row 1 of"),
+        (b"a,b\n1,2\n3,\"\"\"4\n", "row 2 of"),
+        (b"a,\"b\n", "the row of names of"),
+    ] {
+        let said = wrong("x.csv", rows, Format::Json);
+        assert!(said.contains(told) && said.contains("begins a quote that is never closed"), "{said}");
+    }
+    // A quote that begins nothing is a character.
+    let inches = read("x.csv", b"a,b\n5\" wide,\"6\"\"\"\n", Format::Json).unwrap();
+    assert_eq!(inches.len(), 1);
     let told = wrong("x.csv", b"a,b\n1\n", Format::Json);
     assert!(told.contains("is not valid CSV"), "{told}");
     assert!(wrong("x.gz", &[0x1f, 0x8b, 0, 1, 2], Format::Json).contains("cannot be read"));
