@@ -73,8 +73,8 @@ fn built(name: &str) -> PathBuf {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _lock = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let mut hasher = DefaultHasher::new();
-    // C, C++, Zig and Go get what they share from the tool; the others have it in their folders.
-    let shared = example(if name.starts_with(['c', 'z', 'g']) { "sdk" } else { name });
+    // C, C++, Zig, Go and AssemblyScript get what they share from the tool; the others have it in their folders.
+    let shared = example(if name.starts_with(['c', 'z', 'g', 'a']) { "sdk" } else { name });
     for source in [example(name), shared, root().join("wit"), root().join("host/src/plugin/build")] {
         for file in files(&source).iter().filter(|file| !file.to_string_lossy().contains("__pycache__")) {
             std::fs::read(file).unwrap().hash(&mut hasher);
@@ -250,6 +250,11 @@ fn the_examples_in_zig_do_what_those_in_rust_do() {
 #[test]
 fn the_examples_in_go_do_what_those_in_rust_do() {
     as_in_rust("go");
+}
+
+#[test]
+fn the_examples_in_assemblyscript_do_what_those_in_rust_do() {
+    as_in_rust("assemblyscript");
 }
 
 #[test]

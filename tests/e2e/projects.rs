@@ -1,6 +1,7 @@
 //! What `tickrate plugin new` makes in each language: it builds, passes its own tests and the checks, and what is
 //! wrong with it is told.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::languages::{checked, example, plugin, succeeded, tools};
@@ -51,18 +52,34 @@ fn new_projects_in_c_cpp_zig_and_go_pass_their_own_tests_and_the_checks() {
     }
 }
 
-#[test]
-fn new_projects_in_typescript_pass_their_own_tests_and_their_types_count() {
+/// A new project in a language of npm's, whose own tests pass, so many of them.
+fn tested_with_npm(folder: &Path, language: &str, kind: &str, tests: usize) -> PathBuf {
     let (_, node) = tools();
     let path = std::env::var_os("PATH").unwrap();
     let path =
         std::env::join_paths(std::iter::once(node.join(".bin")).chain(std::env::split_paths(&path))).unwrap();
+    succeeded(&plugin(folder, &["new", "--lang", language, "--kind", kind, "my-own"]));
+    let project = folder.join("my-own");
+    let npm = Command::new("npm").arg("test").current_dir(&project).env("PATH", &path).output().unwrap();
+    assert!(succeeded(&npm).contains(&format!("# pass {tests}\n")));
+    project
+}
+
+#[test]
+fn new_projects_in_assemblyscript_pass_their_own_tests_and_the_checks() {
+    for (kind, tests) in [("api", 3), ("dataset", 2)] {
+        let folder = tempfile::tempdir().unwrap();
+        let project = tested_with_npm(folder.path(), "assemblyscript", kind, tests);
+        succeeded(&plugin(&project, &["build", "--out", "."]));
+        assert_eq!(checked(&project.join("my-own.wasm"), &[])["plugin"], "my-own");
+    }
+}
+
+#[test]
+fn new_projects_in_typescript_pass_their_own_tests_and_their_types_count() {
     for kind in ["api", "dataset"] {
         let folder = tempfile::tempdir().unwrap();
-        succeeded(&plugin(folder.path(), &["new", "--lang", "typescript", "--kind", kind, "my-own"]));
-        let project = folder.path().join("my-own");
-        let npm = Command::new("npm").arg("test").current_dir(&project).env("PATH", &path).output().unwrap();
-        assert!(succeeded(&npm).contains("# pass 3\n"));
+        let project = tested_with_npm(folder.path(), "typescript", kind, 3);
         let source = project.join("plugin.ts");
         let text = std::fs::read_to_string(&source).unwrap();
         let (right, wrong) =
@@ -106,13 +123,19 @@ fn crashed(language: &str, source: &str, (from, to): (&str, &str)) -> String {
 }
 
 #[test]
-fn a_panic_in_zig_or_go_is_a_line_in_the_log() {
+fn what_stops_a_plugin_in_zig_go_or_assemblyscript_is_a_line_in_its_log() {
     let question = "const question = if";
     let sure = format!("const sure = turns[self.given];\n    _ = sure;\n    {question}");
     let said = crashed("zig", "plugin.zig", (question, &sure));
     assert!(said.contains("index out of bounds: index 1, len 1"), "{said}");
     let said = crashed("go", "plugin.go", ("question = sum(number, q.random)", "question = q.lines[7]"));
     assert!(said.contains("panic: runtime error: index out of range [7] with length 0"), "{said}");
+    let said = crashed(
+        "assemblyscript",
+        "plugin.ts",
+        ("ask(all !== null ? all[given] : sum(given))", "ask(all![7])"),
+    );
+    assert!(said.contains("stopped at plugin.ts:") && said.contains("Unexpected 'null'"), "{said}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Builds plugins: crates and projects in, components out.
 
 mod adapter;
+mod assemblyscript;
 mod component;
 mod go;
 mod native;
@@ -66,7 +67,7 @@ pub enum BuildError {
     /// A `plugin.json` does not say what it should.
     #[error(
         "cannot read \"{path}\": {reason}; give it \"name\", \"language\" (python, javascript, typescript, c, \
-         cpp, zig or go) and \"world\" (api-plugin, dataset-plugin or plugin)"
+         cpp, zig, go or assemblyscript) and \"world\" (api-plugin, dataset-plugin or plugin)"
     )]
     Manifest {
         /// The file.

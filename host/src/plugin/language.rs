@@ -22,11 +22,13 @@ pub enum Language {
     Zig,
     /// A package for Go.
     Go,
+    /// Modules for asc.
+    AssemblyScript,
 }
 
 impl Language {
     /// All of them, as they are listed.
-    pub const ALL: [Language; 8] = [
+    pub const ALL: [Language; 9] = [
         Language::Rust,
         Language::Python,
         Language::JavaScript,
@@ -35,6 +37,7 @@ impl Language {
         Language::Cpp,
         Language::Zig,
         Language::Go,
+        Language::AssemblyScript,
     ];
 
     /// Its name in `plugin.json` and after `--lang`.
@@ -48,6 +51,7 @@ impl Language {
             Language::Cpp => "cpp",
             Language::Zig => "zig",
             Language::Go => "go",
+            Language::AssemblyScript => "assemblyscript",
         }
     }
 }

@@ -110,6 +110,14 @@ fn example(language: Language, kind: Role) -> (&'static str, &'static [Template]
             "go-dataset",
             example!("go-dataset": "plugin.go", "plugin_test.go", "go.mod", "plugin.json", "README.md"),
         ),
+        (Language::AssemblyScript, Role::Api) => (
+            "assemblyscript-api",
+            example!("assemblyscript-api": "plugin.ts", "test_plugin.ts", "plugin.test.js", "package.json", "plugin.json", "replies.jsonl", "README.md"),
+        ),
+        (Language::AssemblyScript, Role::Dataset) => (
+            "assemblyscript-dataset",
+            example!("assemblyscript-dataset": "plugin.ts", "test_plugin.ts", "plugin.test.js", "package.json", "plugin.json", "README.md"),
+        ),
     }
 }
 
@@ -164,6 +172,7 @@ pub fn create(spec: &NewSpec) -> Result<Vec<PathBuf>, ScaffoldError> {
         Language::C | Language::Cpp => sdk::c(&[spec.kind]).collect(),
         Language::Zig => sdk::ZIG.to_vec(),
         Language::Go => sdk::GO.to_vec(),
+        Language::AssemblyScript => sdk::ASSEMBLYSCRIPT.to_vec(),
         Language::Rust | Language::Python | Language::JavaScript | Language::TypeScript => Vec::new(),
     };
     for (name, text) in shared {

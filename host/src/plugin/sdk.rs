@@ -1,4 +1,4 @@
-//! What plugins in C, C++, Zig and Go share, as text: the files of `examples/sdk`, which go into new projects and to the
+//! What plugins in C, C++, Zig, Go and AssemblyScript share, as text: the files of `examples/sdk`, which go into new projects and to the
 //! compiler where a project does not bring its own.
 
 use super::Role;
@@ -32,6 +32,12 @@ pub(super) const ZIG: [Template; 6] =
 pub(super) const GO: [Template; 10] = files!(
     "go/": "types.go", "tickrate.go", "plugin.go", "abi.go", "host.go", "imports.go", "native.go", "exports.go",
     "exports_api.go", "exports_dataset.go",
+);
+
+/// The modules for a plugin in AssemblyScript.
+pub(super) const ASSEMBLYSCRIPT: [Template; 10] = files!(
+    "assemblyscript/": "types.ts", "tickrate.ts", "json.ts", "host.ts", "memory.ts", "open.ts", "info.ts", "api.ts",
+    "dataset.ts", "exports.mjs",
 );
 
 /// The module and the bindings for a plugin in C or C++ that has these roles.

@@ -88,6 +88,8 @@ pub enum LanguageArg {
     Zig,
     /// Go.
     Go,
+    /// AssemblyScript, built with asc.
+    Assemblyscript,
 }
 
 impl From<LanguageArg> for Language {
@@ -101,6 +103,7 @@ impl From<LanguageArg> for Language {
             LanguageArg::Cpp => Language::Cpp,
             LanguageArg::Zig => Language::Zig,
             LanguageArg::Go => Language::Go,
+            LanguageArg::Assemblyscript => Language::AssemblyScript,
         }
     }
 }

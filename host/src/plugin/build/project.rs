@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 
 use super::component::World;
-use super::{BuildError, file, go, native, program, scripted, zig};
+use super::{BuildError, assemblyscript, file, go, native, program, scripted, zig};
 use crate::plugin::language::Language;
 use crate::plugin::wit;
 
@@ -108,6 +108,7 @@ pub(super) fn build(project: &Project, folder: &Path) -> Result<Vec<u8>, BuildEr
         Language::Cpp => native::cpp(&job),
         Language::Zig => zig::zig(&job),
         Language::Go => go::go(&job),
+        Language::AssemblyScript => assemblyscript::assemblyscript(&job),
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) fn typescript(job: &Job<'_>) -> Result<Vec<u8>, BuildError> {
     componentize(job, &out.join(job.entry("plugin.ts").with_extension("js")))
 }
 
-fn node(job: &Job<'_>) -> Result<PathBuf, BuildError> {
+pub(super) fn node(job: &Job<'_>) -> Result<PathBuf, BuildError> {
     search::program(job.folder, "node")
         .ok_or_else(|| search::missing("node", "apt-get install nodejs npm, or see https://nodejs.org"))
 }
