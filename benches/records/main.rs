@@ -22,6 +22,10 @@ use tickrate::record::Event;
 
 use stored::{end, record, run, stage};
 
+/// The allocator that `tickrate` has.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 type Failed = Box<dyn std::error::Error>;
 
 /// Records that are made at a time, outside of what is measured.

@@ -12,7 +12,6 @@ mod encode;
 pub mod evalscope;
 pub mod export;
 pub mod frames;
-mod freed;
 pub mod html;
 pub mod journal;
 pub mod live;

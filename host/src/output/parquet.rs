@@ -9,15 +9,11 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 
 use super::encode;
-use super::freed::KeepFreed;
 use super::journal::{Journal, JournalReader, Table, reason, recover_command};
 use super::rows::Rows;
 use super::schema::{END_KEY, RECORDS_FILE, RECOVERED_KEY, RUN_KEY, STAGE_KEY, VERSION_KEY};
 use super::{Output, OutputError};
 use crate::record::{Event, RunHeader, StageEnd};
-
-/// A journal of this size or more takes long enough to become a file that the allocator is worth a thought.
-const LONG_BYTES: u64 = 64 << 20;
 
 /// Writes one `requests.parquet` for each stage, in the stage's folder.
 #[derive(Debug, Default)]
@@ -90,8 +86,6 @@ pub(super) struct Converted {
 
 /// Turns the journal of records at `path` into the `requests.parquet` beside it; see [`convert`].
 pub(super) fn convert_records(path: &Path, end: Option<&StageEnd>) -> Result<Converted, OutputError> {
-    let bytes = fs::metadata(path).map_or(0, |file| file.len());
-    let _keep = (bytes >= LONG_BYTES).then(KeepFreed::new);
     convert::<Rows>(path, end, encode::write)
 }
 
