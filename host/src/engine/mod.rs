@@ -339,7 +339,7 @@ fn run_worker(
 /// Fills each phase's queue in turn, until it has all its requests or nobody takes them any more.
 fn feed(
     preparer: &mut Preparer<'_>,
-    feeds: Vec<(Sender<Prepared>, Arc<Refill>, u64)>,
+    feeds: Vec<(Sender<Box<Prepared>>, Arc<Refill>, u64)>,
     spec: &StageSpec,
     measured_from: &OnceLock<Nanos>,
     stop: &StopSignal,

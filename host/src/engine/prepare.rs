@@ -102,7 +102,7 @@ impl<'a> Preparer<'a> {
         warmup: bool,
         remaining: u64,
         schedule: &mut Schedule,
-    ) -> Result<Prepared, PartError> {
+    ) -> Result<Box<Prepared>, PartError> {
         let conversation = self.draw(remaining)?;
         let number = *self.next_id;
         *self.next_id += 1;
@@ -168,7 +168,7 @@ impl Shaper {
         rest: VecDeque<Turn>,
         labels: Vec<(String, String)>,
         warmup: bool,
-    ) -> Prepared {
+    ) -> Box<Prepared> {
         let mut labels = labels;
         let shaped = self.api.shape(&turn).map(|mut request| {
             if let Some(target) = self.target(&turn.conversation_id) {
@@ -200,7 +200,16 @@ impl Shaper {
             model: self.model.clone(),
             warmup,
         };
-        Prepared { key, turn, rest, labels, due: None, seen_tokens: Some(0), cancel_after: None, request }
+        Box::new(Prepared {
+            key,
+            turn,
+            rest,
+            labels,
+            due: None,
+            seen_tokens: Some(0),
+            cancel_after: None,
+            request,
+        })
     }
 
     /// Which of several servers a conversation goes to: always the same one, so that its cache helps.
@@ -215,7 +224,7 @@ impl Shaper {
     }
 
     /// The next attempt at a request that failed.
-    pub(super) fn retry(&self, failed: Prepared) -> Prepared {
+    pub(super) fn retry(&self, failed: Box<Prepared>) -> Box<Prepared> {
         let mut again = failed;
         again.key.attempt += 1;
         again.due = None;
@@ -224,8 +233,13 @@ impl Shaper {
 
     /// The turn after `done`, with the server's `answer` in its history; the two have so many
     /// `tokens`, if that is known.
-    pub(super) fn next_turn(&self, done: Prepared, answer: String, tokens: Option<u64>) -> Option<Prepared> {
-        let Prepared { key, turn, mut rest, labels, .. } = done;
+    pub(super) fn next_turn(
+        &self,
+        done: Box<Prepared>,
+        answer: String,
+        tokens: Option<u64>,
+    ) -> Option<Box<Prepared>> {
+        let Prepared { key, turn, mut rest, labels, .. } = *done;
         let next = rest.pop_front()?;
         let mut history = (*turn.history).clone();
         match turn.turn.prompt {

@@ -68,13 +68,13 @@ impl Settler {
                     seen.dispatch_lag.record(sent - record.due);
                 }
             }
-            self.events.emit(Event::RequestSettled(Box::new(record)));
+            self.events.emit(Event::RequestSettled(record));
         }
         seen
     }
 
-    fn settle(&self, exchanged: Exchanged) -> RequestRecord {
-        let Exchanged { prepared, due, worker, bytes_out, mut timeline, next_turn } = exchanged;
+    fn settle(&self, exchanged: Exchanged) -> Box<RequestRecord> {
+        let Exchanged { mut prepared, due, worker, bytes_out, mut timeline, next_turn } = exchanged;
         let bytes_in = timeline.body.len() as u64;
         let framed = framing::frames(std::mem::take(&mut timeline.body), &timeline.marks, timeline.framing);
         let mut outcome = understand(self.api.as_ref(), &Arrived::new(&timeline, &framed));
@@ -112,7 +112,11 @@ impl Settler {
             prompt: self.keep_texts.then(|| prompt_text(&prepared.turn.turn.prompt)),
             output: self.keep_texts.then_some(outcome.text),
         };
-        let record = RequestRecord::new(prepared.key.clone(), worker, wire, meaning);
+        let key = match next_turn {
+            Some(_) => prepared.key.clone(),
+            None => std::mem::take(&mut prepared.key),
+        };
+        let record = Box::new(RequestRecord::new(key, worker, wire, meaning));
         if self.keep_replies {
             self.keep(&record.key, &prepared.labels, timeline, framed);
         }

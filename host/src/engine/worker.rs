@@ -22,7 +22,7 @@ use crate::units::Nanos;
 /// A part of a stage that ends before the next one begins: the warm-up, the measurement.
 #[derive(Debug, Clone)]
 pub(super) struct Phase {
-    pub(super) prepared: Receiver<Prepared>,
+    pub(super) prepared: Receiver<Box<Prepared>>,
     /// Where the thread that fills the queue rests.
     pub(super) refill: Arc<Refill>,
     /// When it began; set before any worker is let into it.
@@ -37,13 +37,13 @@ pub(super) struct Phase {
 /// A request that is over, on its way to be understood.
 #[derive(Debug)]
 pub(super) struct Exchanged {
-    pub(super) prepared: Prepared,
+    pub(super) prepared: Box<Prepared>,
     pub(super) due: Nanos,
     pub(super) worker: u32,
     pub(super) bytes_out: u64,
     pub(super) timeline: Timeline,
     /// Where the conversation's next turn goes, if it has one.
-    pub(super) next_turn: Option<oneshot::Sender<Option<Prepared>>>,
+    pub(super) next_turn: Option<oneshot::Sender<Option<Box<Prepared>>>>,
 }
 
 /// What decides how many requests a worker has in flight.
@@ -174,7 +174,7 @@ async fn open_loop(
 }
 
 /// Hands on a request that was due and is not made.
-async fn shed(worker: &Worker, prepared: Prepared, due: Nanos) {
+async fn shed(worker: &Worker, prepared: Box<Prepared>, due: Nanos) {
     let message = "not sent: as many requests as --max-concurrency allows were in flight";
     let failure = Failure::new(FailureKind::Shed, message);
     let timeline = Timeline::unsent(worker.clock.now(), failure);
@@ -185,7 +185,7 @@ async fn shed(worker: &Worker, prepared: Prepared, due: Nanos) {
 }
 
 /// Makes a conversation's requests, one after the other's reply; retries are among them.
-async fn converse(worker: &Worker, transport: &dyn Transport, mut prepared: Prepared, mut due: Nanos) {
+async fn converse(worker: &Worker, transport: &dyn Transport, mut prepared: Box<Prepared>, mut due: Nanos) {
     while let Some(next) = exchange(worker, transport, prepared, due).await {
         let think_ms = if next.key.attempt > 1 { None } else { next.turn.turn.think_time_ms };
         let think = Nanos::from_ms(think_ms.unwrap_or(0.0).max(0.0));
@@ -206,9 +206,9 @@ async fn converse(worker: &Worker, transport: &dyn Transport, mut prepared: Prep
 async fn exchange(
     worker: &Worker,
     transport: &dyn Transport,
-    prepared: Prepared,
+    prepared: Box<Prepared>,
     due: Nanos,
-) -> Option<Prepared> {
+) -> Option<Box<Prepared>> {
     let (bytes_out, timeline) = match &prepared.request {
         Ok(request) => {
             let _in_flight = worker.activity.begin();
@@ -263,7 +263,7 @@ struct Pacer {
     clock: Clock,
     timer: PreciseTimer,
     stop: StopSignal,
-    prepared: Receiver<Prepared>,
+    prepared: Receiver<Box<Prepared>>,
     refill: Arc<Refill>,
     start: Nanos,
     measured_from: Arc<OnceLock<Nanos>>,
@@ -274,7 +274,7 @@ struct Pacer {
 impl Pacer {
     /// The next request once it is due, and when that was; `None` when there is none to start any
     /// more. `asked` is when the slot became free.
-    async fn next(&mut self, asked: Nanos) -> io::Result<Option<(Prepared, Nanos)>> {
+    async fn next(&mut self, asked: Nanos) -> io::Result<Option<(Box<Prepared>, Nanos)>> {
         if self.over(self.clock.now()) {
             return Ok(None);
         }

@@ -29,7 +29,7 @@ use crate::contract::{Failure, Framing};
 use crate::units::Nanos;
 
 /// What identifies a request and never changes while it is made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequestKey {
     /// The run.
     pub run_id: Arc<str>,

@@ -85,7 +85,7 @@ impl Direct {
         };
         let mut watch = Watch::new(abort, self.total_timeout, self.read_timeout);
         loop {
-            let kept = target.origin.take();
+            let kept = target.origin.take(handed);
             let reused = kept.is_some();
             let mut socket = match kept {
                 Some(socket) => socket,
@@ -102,7 +102,7 @@ impl Direct {
                 Went::Stale => timeline.stale_connections += 1,
                 Went::Through { reusable } => {
                     if reusable {
-                        target.origin.keep(socket);
+                        target.origin.keep(socket, timeline.completed);
                     }
                     return timeline;
                 }

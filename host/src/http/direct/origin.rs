@@ -4,16 +4,19 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
 
 use reqwest::Url;
 
 use super::socket::Socket;
 use crate::contract::{Failure, FailureKind};
+use crate::units::Nanos;
 
 /// How long a connection is kept for another request. Most servers keep theirs for at least as long;
 /// one that did not is found out before it is used.
-const KEEP: Duration = Duration::from_secs(60);
+const KEEP: Nanos = Nanos(60_000_000_000);
+/// A connection that has waited for less is taken without a look at it: to look is a call of the system.
+/// Where the server has hung up in that time, the request does not get through, and goes over another.
+const BRIEF: Nanos = Nanos(1_000_000);
 
 /// A server's host, as the URL names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +31,8 @@ pub(super) struct Origin {
     pub(super) host: Host,
     pub(super) port: u16,
     header: String,
-    idle: RefCell<Vec<(Instant, Socket)>>,
+    /// With the times since when they wait.
+    idle: RefCell<Vec<(Nanos, Socket)>>,
 }
 
 impl Origin {
@@ -38,22 +42,23 @@ impl Origin {
     }
 
     /// A connection that is open and waits for a request: the one that was used last.
-    pub(super) fn take(&self) -> Option<Socket> {
+    pub(super) fn take(&self, now: Nanos) -> Option<Socket> {
         let mut idle = self.idle.borrow_mut();
         while let Some((since, socket)) = idle.pop() {
-            if since.elapsed() > KEEP {
+            let waited = now - since;
+            if waited > KEEP {
                 // Those below it have waited even longer.
                 idle.clear();
-            } else if !socket.is_spent() {
+            } else if waited < BRIEF || !socket.is_spent() {
                 return Some(socket);
             }
         }
         None
     }
 
-    /// Keeps a connection for the next request.
-    pub(super) fn keep(&self, socket: Socket) {
-        self.idle.borrow_mut().push((Instant::now(), socket));
+    /// Keeps a connection, which is free since `now`, for the next request.
+    pub(super) fn keep(&self, socket: Socket, now: Nanos) {
+        self.idle.borrow_mut().push((now, socket));
     }
 }
 
