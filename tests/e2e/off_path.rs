@@ -8,7 +8,7 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use tickrate::record::RequestRecord;
-use tickrate::sim::{RoleFrame, SimSpec};
+use tickrate::sim::{RoleFrame, RunningSim, SimSpec};
 
 use crate::running::{Run, chat, command, guest, json_lines, perf, records, root, signal, sim, start};
 use crate::watching::in_a_terminal;
@@ -25,6 +25,22 @@ fn lateness_ms(records: &[RequestRecord], truth: &[serde_json::Value], origin_ns
     }
     out.sort_unstable_by(f64::total_cmp);
     out
+}
+
+/// The same for a run whose server wrote its times into `truth`.
+fn lateness_in(run: &Run, truth: &Path) -> Vec<f64> {
+    let origin_ns = run.json("run.json")["clock_origin_ns"].as_i64().unwrap();
+    lateness_ms(&run.records(), &json_lines(truth), origin_ns)
+}
+
+/// A server that answers after `ttft` ms and then every `itl` ms, and writes its times into `truth`.
+fn timed(ttft: &str, itl: &str, truth: &Path) -> RunningSim {
+    sim(SimSpec {
+        ttft: ttft.parse().unwrap(),
+        itl: itl.parse().unwrap(),
+        truth: Some(truth.to_path_buf()),
+        ..SimSpec::default()
+    })
 }
 
 fn median(sorted: &[f64]) -> f64 {
@@ -61,8 +77,7 @@ fn a_plugin_that_computes_for_50_ms_a_reply_does_not_move_a_token() {
     )
     .ended(0);
     server.stop();
-    let origin = run.json("run.json")["clock_origin_ns"].as_i64().unwrap();
-    let late = lateness_ms(&run.records(), &json_lines(truth.path()), origin);
+    let late = lateness_in(&run, truth.path());
     assert_eq!(late.len(), 40 * 8);
     // The plugin keeps a core busy for two seconds; had it been on the path, each token of a reply
     // would be late by tens of milliseconds.
@@ -73,12 +88,7 @@ fn a_plugin_that_computes_for_50_ms_a_reply_does_not_move_a_token() {
 #[test]
 fn a_disk_that_is_slow_does_not_move_a_token() {
     let truth = tempfile::NamedTempFile::new().unwrap();
-    let server = sim(SimSpec {
-        ttft: "10".parse().unwrap(),
-        itl: "1".parse().unwrap(),
-        truth: Some(truth.path().to_path_buf()),
-        ..SimSpec::default()
-    });
+    let server = timed("10", "1", truth.path());
     let folder = tempfile::tempdir().unwrap();
     let slow = folder.path().join("slow_disk.so");
     let source = root().join("tests/e2e/slow_disk.c");
@@ -94,11 +104,7 @@ fn a_disk_that_is_slow_does_not_move_a_token() {
         .unwrap();
     server.stop();
     let run = Run { folder, output }.ended(0);
-    let late = lateness_ms(
-        &run.records(),
-        &json_lines(truth.path()),
-        run.json("run.json")["clock_origin_ns"].as_i64().unwrap(),
-    );
+    let late = lateness_in(&run, truth.path());
     assert_eq!(late.len(), 1500 * 3);
     assert!(median(&late) < 10.0, "median {} ms", median(&late));
     let waited = std::fs::read(run.folder.path().join("waits")).unwrap().len();
@@ -108,12 +114,7 @@ fn a_disk_that_is_slow_does_not_move_a_token() {
 #[test]
 fn a_terminal_that_nobody_reads_does_not_move_a_token() {
     let truth = tempfile::NamedTempFile::new().unwrap();
-    let server = sim(SimSpec {
-        ttft: "10".parse().unwrap(),
-        itl: "1".parse().unwrap(),
-        truth: Some(truth.path().to_path_buf()),
-        ..SimSpec::default()
-    });
+    let server = timed("10", "1", truth.path());
     let folder = tempfile::tempdir().unwrap();
     // Nearly two thousand lines of --debug are more than a pipe holds.
     let flags = "--debug --prompt x --max-tokens 3 --parallel 8 --number 1500 --no-test-connection";
@@ -140,20 +141,13 @@ fn a_terminal_that_nobody_reads_does_not_move_a_token() {
 #[test]
 fn a_live_view_that_nobody_reads_does_not_move_a_token_or_hold_up_the_run() {
     let truth = tempfile::NamedTempFile::new().unwrap();
-    let server = sim(SimSpec {
-        ttft: "10".parse().unwrap(),
-        itl: "1".parse().unwrap(),
-        truth: Some(truth.path().to_path_buf()),
-        ..SimSpec::default()
-    });
+    let server = timed("10", "1", truth.path());
     let flags = "--prompt x --max-tokens 3 --parallel 8 --number 1500 --no-test-connection --live";
     let script = serde_json::json!({"rows": 60, "columns": 200, "unread_s": 10});
     let (run, seen) = in_a_terminal(&script, &chat(&server.url()), flags);
     server.stop();
     assert_eq!(seen["code"], 0, "{seen:#}");
-    let run_file = run.json("run.json");
-    let late =
-        lateness_ms(&run.records(), &json_lines(truth.path()), run_file["clock_origin_ns"].as_i64().unwrap());
+    let late = lateness_in(&run, truth.path());
     assert_eq!(late.len(), 1500 * 3);
     assert!(median(&late) < 10.0, "median {} ms", median(&late));
     let took_s = run.json("parallel_8_number_1500/summary.json")["Test Duration (s)"].as_f64().unwrap();
@@ -164,12 +158,7 @@ fn a_live_view_that_nobody_reads_does_not_move_a_token_or_hold_up_the_run() {
 #[test]
 fn a_dashboard_whose_browsers_do_not_read_does_not_move_a_token() {
     let truth = tempfile::NamedTempFile::new().unwrap();
-    let server = sim(SimSpec {
-        ttft: "10".parse().unwrap(),
-        itl: "1".parse().unwrap(),
-        truth: Some(truth.path().to_path_buf()),
-        ..SimSpec::default()
-    });
+    let server = timed("10", "1", truth.path());
     let folder = tempfile::tempdir().unwrap();
     let flags = "--prompt x --max-tokens 3 --parallel 8 --number 1500 --no-test-connection --dashboard 0";
     let mut child = start(folder.path(), &chat(&server.url()), flags);
@@ -186,9 +175,7 @@ fn a_dashboard_whose_browsers_do_not_read_does_not_move_a_token() {
     drop(stalled);
     server.stop();
     let run = Run { folder, output }.ended(0);
-    let run_file = run.json("run.json");
-    let late =
-        lateness_ms(&run.records(), &json_lines(truth.path()), run_file["clock_origin_ns"].as_i64().unwrap());
+    let late = lateness_in(&run, truth.path());
     assert_eq!(late.len(), 1500 * 3);
     assert!(median(&late) < 10.0, "median {} ms", median(&late));
 }
@@ -241,26 +228,26 @@ impl Drop for BusyLoops {
 #[test]
 fn a_client_that_gets_little_of_any_core_says_that_it_was_the_limit() {
     let truth = tempfile::NamedTempFile::new().unwrap();
-    let server = sim(SimSpec {
-        ttft: "20".parse().unwrap(),
-        itl: "5".parse().unwrap(),
-        truth: Some(truth.path().to_path_buf()),
-        ..SimSpec::default()
-    });
+    let server = timed("20", "5", truth.path());
     let folder = tempfile::tempdir().unwrap();
     let flags = "--prompt x --max-tokens 100 --parallel 16 --number 32 --no-test-connection";
     let mut nice = Command::new("nice");
     let run = command(folder.path(), &chat(&server.url()), flags);
     nice.args(["-n", "19"]).arg(run.get_program()).args(run.get_args());
     nice.current_dir(run.get_current_dir().unwrap_or(Path::new(".")));
+    for (name, value) in run.get_envs() {
+        match value {
+            Some(value) => nice.env(name, value),
+            None => nice.env_remove(name),
+        };
+    }
     let busy = BusyLoops::four_on_each_core();
     let output = nice.output().unwrap();
     drop(busy);
     server.stop();
     let run = Run { folder, output }.ended(0);
     let health = &run.json("parallel_16_number_32/summary.json")["Client Health"];
-    let origin = run.json("run.json")["clock_origin_ns"].as_i64().unwrap();
-    let late = lateness_ms(&run.records(), &json_lines(truth.path()), origin);
+    let late = lateness_in(&run, truth.path());
     let worst = late[late.len() * 99 / 100];
     assert_eq!(health["client_limited"], true, "tokens were {worst} ms late: {health}");
     // It is said of that very run, and in its order of magnitude.
