@@ -65,7 +65,7 @@ impl Api for Anthropic {
                 _ => body.put(name, value),
             }
         }
-        body.members.entry("max_tokens").or_insert_with(|| MAX_TOKENS.into());
+        body.members.get_or_put("max_tokens", || MAX_TOKENS.into());
         let streamed = body.streams(false);
         let mut request = body.request(&asked.url, streamed.then_some(Framing::Sse))?;
         request.headers.push((VERSION.0.into(), VERSION.1.into()));

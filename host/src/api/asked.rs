@@ -6,6 +6,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::members::Members;
 use crate::contract::{Framing, HttpRequest, PartError, Prompt, RunConfig, TurnInContext};
 
 /// The bounds between which `--max-tokens MIN MAX` draws for each request, both inclusive, in tokens.
@@ -157,19 +158,24 @@ fn hash(text: &str) -> u64 {
     })
 }
 
+/// What a body with a short prompt takes.
+const BODY_BYTES: usize = 512;
+
 /// A body in the making: the dataset's own, which what is asked for only fills, or a new one, which
 /// starts from the query template and in which what is asked for wins.
-pub(super) struct Body {
-    pub(super) members: Map<String, Value>,
+pub(super) struct Body<'a> {
+    pub(super) members: Members<'a>,
     /// Whether the dataset gave it.
     pub(super) given: bool,
 }
 
-impl Body {
+impl<'a> Body<'a> {
     /// The body that a turn starts from.
-    pub(super) fn of(asked: &Asked, turn: &TurnInContext) -> Result<Body, PartError> {
+    pub(super) fn of(asked: &'a Asked, turn: &TurnInContext) -> Result<Body<'a>, PartError> {
         let Prompt::Body(given) = &turn.turn.prompt else {
-            return Ok(Body { members: asked.template.clone(), given: false });
+            // With room for what will be put into it: the parameters, the model, the prompt and the stream's two.
+            let members = Members::of(&asked.template, asked.parameters.len() + 4);
+            return Ok(Body { members, given: false });
         };
         let members = serde_json::from_slice(given).map_err(|error| {
             PartError::InvalidData(format!(
@@ -180,20 +186,30 @@ impl Body {
     }
 
     /// Asks for a member.
-    pub(super) fn put(&mut self, name: &str, value: Value) {
-        put(&mut self.members, self.given, name, value);
+    pub(super) fn put(&mut self, name: &'a str, value: Value) {
+        if self.given {
+            self.members.get_or_put(name, || value);
+        } else {
+            self.members.put(name, value);
+        }
     }
 
     /// Asks for a member of the object `object`.
-    pub(super) fn put_in(&mut self, object: &str, name: &str, value: Value) {
-        let inner = self.members.entry(object).or_insert_with(|| Value::Object(Map::new()));
-        if let Value::Object(inner) = inner {
-            put(inner, self.given, name, value);
+    pub(super) fn put_in(&mut self, object: &'a str, name: &str, value: Value) {
+        let inner = self.members.get_or_put(object, || Value::Object(Map::new()));
+        match inner {
+            Value::Object(inner) if self.given => {
+                inner.entry(name).or_insert(value);
+            }
+            Value::Object(inner) => {
+                inner.insert(name.into(), value);
+            }
+            _ => {}
         }
     }
 
     /// Asks for the model, if there is one to ask for.
-    pub(super) fn put_model(&mut self, asked: &Asked) {
+    pub(super) fn put_model(&mut self, asked: &'a Asked) {
         if !asked.model.is_empty() {
             self.put("model", Value::String(asked.model.clone()));
         }
@@ -220,7 +236,8 @@ impl Body {
 
     /// The request with this body; `streamed` is the framing of a reply that is streamed, if it is.
     pub(super) fn request(self, url: &str, streamed: Option<Framing>) -> Result<HttpRequest, PartError> {
-        let bytes = serde_json::to_vec(&self.members)
+        let mut bytes = Vec::with_capacity(BODY_BYTES);
+        serde_json::to_writer(&mut bytes, &self.members)
             .map_err(|error| PartError::Internal(format!("a body could not be written as JSON: {error}")))?;
         Ok(HttpRequest {
             method: "POST".into(),
@@ -229,13 +246,5 @@ impl Body {
             body: Bytes::from(bytes),
             framing: streamed.unwrap_or(Framing::Whole),
         })
-    }
-}
-
-fn put(members: &mut Map<String, Value>, given: bool, name: &str, value: Value) {
-    if given {
-        members.entry(name).or_insert(value);
-    } else {
-        members.insert(name.into(), value);
     }
 }

@@ -56,7 +56,7 @@ impl Api for DashScope {
             }
         }
         // Streaming is asked for by a header; a body of the chat API may still say what it wants.
-        if let Some(own) = body.members.shift_remove("stream") {
+        if let Some(own) = body.members.take("stream") {
             stream = own != Value::Bool(false);
         }
         if stream {

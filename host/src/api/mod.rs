@@ -8,6 +8,7 @@ mod conformance;
 mod content;
 mod dashscope;
 mod endpoint;
+mod members;
 mod ollama;
 mod openai;
 mod openai_chat;

@@ -21,11 +21,11 @@ pub(super) fn shape(api: &OpenAi, turn: &TurnInContext) -> Result<HttpRequest, P
             true => ("prompt", "messages", plain_prompt(api, turn)?),
             false => ("messages", "prompt", Value::Array(chat_messages(turn)?)),
         };
-        body.members.shift_remove(other);
+        body.members.take(other);
         body.put(member, value);
     }
     // The two names of one limit must not both be there.
-    let limited = body.given && body.members.contains_key("max_completion_tokens");
+    let limited = body.given && body.members.contains("max_completion_tokens");
     for (name, value) in asked.parameters(turn) {
         if !(limited && name == "max_tokens") {
             body.put(name, value);
@@ -33,9 +33,9 @@ pub(super) fn shape(api: &OpenAi, turn: &TurnInContext) -> Result<HttpRequest, P
     }
     let streamed = body.streams(false);
     if streamed {
-        body.members.entry("stream_options").or_insert_with(|| json!({ "include_usage": true }));
+        body.members.get_or_put("stream_options", || json!({ "include_usage": true }));
     } else {
-        body.members.shift_remove("stream_options");
+        body.members.take("stream_options");
     }
     body.request(&asked.url, streamed.then_some(Framing::Sse))
 }

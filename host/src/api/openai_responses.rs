@@ -2,10 +2,11 @@
 
 mod parse;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::asked::{ApiSpec, Asked, Body, check_options};
 use super::content::{self, Piece};
+use super::members::Members;
 use crate::contract::{
     Api, Framing, HttpRequest, Message, Outcome, PartError, Prompt, Reply, RunConfig, TurnInContext,
 };
@@ -117,24 +118,24 @@ fn input_part(piece: Piece<'_>, role: &str) -> Value {
 }
 
 /// Turns a body that is one of the chat API into one of this: its messages and its limit.
-fn adopt_chat(body: &mut Map<String, Value>) {
-    if body.contains_key("input") {
+fn adopt_chat(body: &mut Members<'_>) {
+    if body.contains("input") {
         return;
     }
-    let Some(mut messages) = body.shift_remove("messages") else { return };
+    let Some(mut messages) = body.take("messages") else { return };
     for message in messages.as_array_mut().into_iter().flatten() {
         let role = message.get("role").and_then(Value::as_str).unwrap_or_default().to_string();
         for part in message.get_mut("content").and_then(Value::as_array_mut).into_iter().flatten() {
             *part = input_part(content::piece_of_json(part.take()), &role);
         }
     }
-    body.insert("input".into(), messages);
+    body.put("input", messages);
     for name in ["max_tokens", "max_completion_tokens"] {
-        if let Some(limit) = body.shift_remove(name) {
-            body.entry("max_output_tokens").or_insert(limit);
+        if let Some(limit) = body.take(name) {
+            body.get_or_put("max_output_tokens", || limit);
         }
     }
-    body.shift_remove("stream_options");
+    body.take("stream_options");
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ pub(super) struct Settled {
 }
 
 impl Settler {
-    pub(super) fn run(&self, queue: &Receiver<Exchanged>) -> Settled {
+    pub(super) fn run(&self, queue: &Receiver<Box<Exchanged>>) -> Settled {
         let mut seen = Settled::default();
         let mut awaited = false;
         while let Some(exchanged) = next_exchange(queue, awaited) {
@@ -73,8 +73,8 @@ impl Settler {
         seen
     }
 
-    fn settle(&self, exchanged: Exchanged) -> Box<RequestRecord> {
-        let Exchanged { mut prepared, due, worker, bytes_out, mut timeline, next_turn } = exchanged;
+    fn settle(&self, exchanged: Box<Exchanged>) -> Box<RequestRecord> {
+        let Exchanged { mut prepared, due, worker, bytes_out, mut timeline, next_turn } = *exchanged;
         let bytes_in = timeline.body.len() as u64;
         let framed = framing::frames(std::mem::take(&mut timeline.body), &timeline.marks, timeline.framing);
         let mut outcome = understand(self.api.as_ref(), &Arrived::new(&timeline, &framed));
@@ -164,7 +164,7 @@ const REST: Duration = Duration::from_micros(200);
 
 /// The next exchange, once there is one; none when there will be no more. There is no rest where the
 /// last one was `awaited` by a conversation that goes on.
-fn next_exchange(queue: &Receiver<Exchanged>, awaited: bool) -> Option<Exchanged> {
+fn next_exchange(queue: &Receiver<Box<Exchanged>>, awaited: bool) -> Option<Box<Exchanged>> {
     queue.try_recv().ok().or_else(|| {
         if !awaited {
             std::thread::sleep(REST);

@@ -63,7 +63,7 @@ pub(super) struct Worker {
     pub(super) may_retry: u32,
     pub(super) clock: Clock,
     pub(super) stop: StopSignal,
-    pub(super) settled: Sender<Exchanged>,
+    pub(super) settled: Sender<Box<Exchanged>>,
     pub(super) activity: Arc<Activity>,
 }
 
@@ -140,9 +140,15 @@ async fn run_phase(
 async fn slot(worker: Rc<Worker>, transport: Rc<dyn Transport>, pacer: Rc<Mutex<Pacer>>) -> io::Result<()> {
     loop {
         let asked = worker.clock.now();
-        let Some((prepared, due)) = pacer.lock().await.next(asked).await? else {
+        // Whoever waits for the pacer is handed it, so that to try first is no jumping of the queue.
+        let mut turn = match pacer.try_lock() {
+            Ok(turn) => turn,
+            Err(_taken) => pacer.lock().await,
+        };
+        let Some((prepared, due)) = turn.next(asked).await? else {
             return Ok(());
         };
+        drop(turn);
         converse(&worker, transport.as_ref(), prepared, due).await;
     }
 }
@@ -181,7 +187,7 @@ async fn shed(worker: &Worker, prepared: Box<Prepared>, due: Nanos) {
     let exchanged =
         Exchanged { prepared, due, worker: worker.index, bytes_out: 0, timeline, next_turn: None };
     // The queue closes only when the stage is being torn down.
-    let _ = worker.settled.send(exchanged).await;
+    let _ = worker.settled.send(Box::new(exchanged)).await;
 }
 
 /// Makes a conversation's requests, one after the other's reply; retries are among them.
@@ -220,7 +226,7 @@ async fn exchange(
     let (next_turn, answer) = may_go_on.then(oneshot::channel).unzip();
     let exchanged = Exchanged { prepared, due, worker: worker.index, bytes_out, timeline, next_turn };
     // The queue closes only when the stage is being torn down; then nobody wants the rest.
-    worker.settled.send(exchanged).await.ok()?;
+    worker.settled.send(Box::new(exchanged)).await.ok()?;
     answer?.await.ok().flatten()
 }
 
@@ -275,7 +281,7 @@ impl Pacer {
     /// The next request once it is due, and when that was; `None` when there is none to start any
     /// more. `asked` is when the slot became free.
     async fn next(&mut self, asked: Nanos) -> io::Result<Option<(Box<Prepared>, Nanos)>> {
-        if self.over(self.clock.now()) {
+        if self.over(|clock| clock.now()) {
             return Ok(None);
         }
         let (prepared, waited) = match self.prepared.try_recv() {
@@ -293,6 +299,9 @@ impl Pacer {
             }
         };
         self.refill.taken(self.prepared.len());
+        if prepared.due.is_none() && !waited {
+            return Ok(Some((prepared, asked)));
+        }
         let due = prepared.due.map_or(asked, |due| self.start + due);
         let now = self.clock.now();
         if waited && now > due {
@@ -300,7 +309,7 @@ impl Pacer {
             self.starved.waited = self.starved.waited + (now - due);
         }
         if now < due {
-            if self.over(due) {
+            if self.over(|_| due) {
                 return Ok(None);
             }
             tokio::select! {
@@ -311,8 +320,9 @@ impl Pacer {
         Ok(Some((prepared, due)))
     }
 
-    fn over(&self, at: Nanos) -> bool {
+    /// Whether nothing is to be started any more at a time, which only a stage with a duration asks for.
+    fn over(&self, at: impl FnOnce(&Clock) -> Nanos) -> bool {
         let end = |duration| Some(self.start + *self.measured_from.get()? + duration);
-        self.stop.draining() || self.duration.and_then(end).is_some_and(|end| at >= end)
+        self.stop.draining() || self.duration.and_then(end).is_some_and(|end| at(&self.clock) >= end)
     }
 }

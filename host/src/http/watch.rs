@@ -5,19 +5,23 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::contract::{AbortSignal, Failure, FailureKind};
 
-/// It is polled only when there is nothing to read, and its timers are moved only when they fire.
+/// It is polled only when there is nothing to read, and its one timer is moved only when it fires.
 pub(super) struct Watch {
     signal: AbortSignal,
     aborted: Pin<Box<dyn Future<Output = ()>>>,
     /// Whom the signal wakes; while that is the same task there is no need to tell it again.
     wakes: Option<Waker>,
-    total: Option<Pin<Box<Sleep>>>,
-    read: Option<(Duration, Pin<Box<Sleep>>)>,
+    /// When all of it must be over.
+    total_due: Option<Instant>,
+    /// How long there may be nothing to read.
+    read: Option<Duration>,
     last_read: Instant,
+    /// Fires when one of the limits may have been reached.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Watch {
@@ -29,13 +33,15 @@ impl Watch {
                 std::future::pending::<()>().await;
             }
         };
+        let now = Instant::now();
         Watch {
             signal: abort,
             aborted: Box::pin(aborted),
             wakes: None,
-            total: total.map(|limit| Box::pin(tokio::time::sleep(limit))),
-            read: read.map(|limit| (limit, Box::pin(tokio::time::sleep(limit)))),
-            last_read: Instant::now(),
+            total_due: total.and_then(|limit| now.checked_add(limit)),
+            read,
+            last_read: now,
+            timer: None,
         }
     }
 
@@ -52,19 +58,20 @@ impl Watch {
         if self.poll_aborted(cx) {
             return failed(FailureKind::Interrupted, "the run was stopped before the reply was complete");
         }
-        if let Some(total) = &mut self.total
-            && total.as_mut().poll(cx).is_ready()
-        {
-            return failed(FailureKind::TotalTimeout, "not finished within --total-timeout");
-        }
-        if let Some((limit, sleep)) = &mut self.read {
-            while sleep.as_mut().poll(cx).is_ready() {
-                let due = self.last_read + *limit;
-                if Instant::now() >= due {
-                    return failed(FailureKind::ReadTimeout, "nothing to read for --read-timeout");
-                }
-                sleep.as_mut().reset(due);
+        let read_due = self.read.and_then(|limit| self.last_read.checked_add(limit));
+        let Some(first) = [self.total_due, read_due].into_iter().flatten().min() else {
+            return Poll::Pending;
+        };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(first)));
+        while timer.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            if self.total_due.is_some_and(|due| due <= now) {
+                return failed(FailureKind::TotalTimeout, "not finished within --total-timeout");
             }
+            if read_due.is_some_and(|due| due <= now) {
+                return failed(FailureKind::ReadTimeout, "nothing to read for --read-timeout");
+            }
+            timer.as_mut().reset(first);
         }
         Poll::Pending
     }

@@ -82,19 +82,19 @@ impl Builder {
 
     /// Appends a cell. One that does not belong here becomes null, which is refused when a
     /// batch is made where the column takes none.
-    pub(super) fn push(&mut self, cell: Cell<'_>) {
+    pub(super) fn push(&mut self, cell: &Cell<'_>) {
         match (self, cell) {
             (Builder::Text(builder), Cell::Text(text)) => builder.append_value(cut(text)),
             (Builder::Text(builder), _) => builder.append_null(),
-            (Builder::Flag(builder), Cell::Flag(flag)) => builder.append_value(flag),
+            (Builder::Flag(builder), Cell::Flag(flag)) => builder.append_value(*flag),
             (Builder::Flag(builder), _) => builder.append_null(),
             (Builder::Int32(builder), Cell::Int(value)) => {
-                builder.append_value(i32::try_from(value).unwrap_or(i32::MAX));
+                builder.append_value(i32::try_from(*value).unwrap_or(i32::MAX));
             }
             (Builder::Int32(builder), _) => builder.append_null(),
-            (Builder::Int64(builder), Cell::Int(value)) => builder.append_value(value),
+            (Builder::Int64(builder), Cell::Int(value)) => builder.append_value(*value),
             (Builder::Int64(builder), _) => builder.append_null(),
-            (Builder::Double(builder), Cell::Double(value)) => builder.append_value(value),
+            (Builder::Double(builder), Cell::Double(value)) => builder.append_value(*value),
             (Builder::Double(builder), _) => builder.append_null(),
             (Builder::Doubles(builder), Cell::Doubles(values)) => {
                 builder.values().append_slice(values);

@@ -31,7 +31,8 @@ impl Rows {
 
     /// Appends the row of `record`. Integers beyond what their column holds become its largest value.
     pub fn push(&mut self, record: &RequestRecord) {
-        for (column, cell) in self.columns.iter_mut().zip(cells(record)) {
+        // By reference: the cells are not moved once more.
+        for (column, cell) in self.columns.iter_mut().zip(&cells(record)) {
             column.push(cell);
         }
         self.rows += 1;

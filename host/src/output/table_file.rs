@@ -56,7 +56,7 @@ impl TableFile {
     /// Appends a row: a cell for each column.
     pub(super) fn push<'a>(&mut self, cells: impl IntoIterator<Item = Cell<'a>>) -> Result<(), OutputError> {
         for (builder, cell) in self.builders.iter_mut().zip(cells) {
-            builder.push(cell);
+            builder.push(&cell);
         }
         self.waiting += 1;
         if self.waiting == WAITING { self.encode() } else { Ok(()) }

@@ -1,6 +1,10 @@
 //! Bytes of a connection → the head and the body of one reply (RFC 9112). It knows no sockets, takes
 //! the bytes in whatever pieces they come, and holds no more of them than the head.
 
+use std::mem::MaybeUninit;
+
+use httparse::ParserConfig;
+
 /// What makes bytes no reply: one clause, for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Malformed(pub(super) String);
@@ -132,17 +136,22 @@ impl Decoder {
     /// Takes bytes of the head and returns how many of them belonged to it.
     fn push_head(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
         let before = self.raw.len();
-        self.raw.extend_from_slice(bytes);
-        // A head ends with a line, so where none ends there is nothing new to see.
-        if !bytes.contains(&b'\n') && self.raw.len() <= MOST_HEAD {
-            return Ok(bytes.len());
+        // A head that comes in one piece, as most do, is read where it lies.
+        if before > 0 {
+            self.raw.extend_from_slice(bytes);
         }
-        let mut room = [httparse::EMPTY_HEADER; MOST_HEADERS];
-        let mut parsed = httparse::Response::new(&mut room);
-        match parsed.parse(&self.raw) {
+        let raw = if before > 0 { &self.raw[..] } else { bytes };
+        let mut room = [const { MaybeUninit::uninit() }; MOST_HEADERS];
+        let mut parsed = httparse::Response::new(&mut []);
+        // A head ends with a line, so where none ends there is nothing new to see.
+        let read = match bytes.contains(&b'\n') {
+            true => ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, raw, &mut room),
+            false => Ok(httparse::Status::Partial),
+        };
+        match read {
             Ok(httparse::Status::Complete(length)) => {
                 let (head, state) = understand(&parsed, self.bodiless)?;
-                self.raw.truncate(0);
+                self.raw.clear();
                 // The head of an interim reply (100, 103) is followed by another.
                 if let Some(head) = head {
                     self.head = Some(head);
@@ -150,10 +159,15 @@ impl Decoder {
                 }
                 Ok(length - before)
             }
-            Ok(httparse::Status::Partial) if self.raw.len() > MOST_HEAD => {
+            Ok(httparse::Status::Partial) if raw.len() > MOST_HEAD => {
                 malformed("its head is larger than 256 KiB")
             }
-            Ok(httparse::Status::Partial) => Ok(bytes.len()),
+            Ok(httparse::Status::Partial) => {
+                if before == 0 {
+                    self.raw.extend_from_slice(bytes);
+                }
+                Ok(bytes.len())
+            }
             Err(error) => malformed(&error.to_string()),
         }
     }

@@ -37,7 +37,9 @@ pub(super) fn head(request: &HttpRequest, target: &Target, wins: &Wins) -> Resul
         head.extend_from_slice(piece.as_bytes());
     }
     let mut line = |name: &str, value: &str| {
-        head.extend(name.bytes().map(|byte| byte.to_ascii_lowercase()));
+        let start = head.len();
+        head.extend_from_slice(name.as_bytes());
+        head[start..].make_ascii_lowercase();
         head.extend_from_slice(b": ");
         head.extend_from_slice(value.as_bytes());
         head.extend_from_slice(b"\r\n");
@@ -81,14 +83,29 @@ fn has(headers: &[(String, String)], name: &str) -> bool {
     headers.iter().any(|(other, _)| is(other, name))
 }
 
-/// RFC 9110, section 5.6.2.
+/// Which bytes a token is made of: RFC 9110, section 5.6.2.
+const OF_TOKEN: [bool; 256] = {
+    let (mut of_token, marks) = ([false; 256], b"!#$%&'*+-.^_`|~");
+    let mut at = 0;
+    while at < 256 {
+        of_token[at] = (at as u8).is_ascii_alphanumeric();
+        at += 1;
+    }
+    at = 0;
+    while at < marks.len() {
+        of_token[marks[at] as usize] = true;
+        at += 1;
+    }
+    of_token
+};
+
 fn is_token(text: &str) -> bool {
-    let of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(of_token)
+    !text.is_empty() && text.bytes().all(|byte| OF_TOKEN[usize::from(byte)])
 }
 
+/// Looks at all bytes without stopping at a wrong one, so that many are looked at in one step.
 fn is_value(text: &str) -> bool {
-    text.bytes().all(|byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f))
+    text.bytes().fold(true, |fits, byte| fits & ((byte == b'\t') | ((byte >= b' ') & (byte != 0x7f))))
 }
 
 #[cfg(test)]
