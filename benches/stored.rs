@@ -32,6 +32,7 @@ pub fn stage(folder: &Path, rows: u64) -> StageHeader {
         number: rows,
         warmup: 0,
         goodput: Vec::new(),
+        conversations: false,
         folder: folder.to_path_buf(),
     }
 }

@@ -26,6 +26,7 @@ pub fn stages(config: &Config, folder: &Path) -> Vec<Arc<StageHeader>> {
                 number: load.number,
                 warmup: config.load.warmup.of(load.number),
                 goodput: config.load.goodput.clone(),
+                conversations: config.prompt.multi_turn,
             })
         })
         .collect()

@@ -79,7 +79,7 @@ fn bad_flags_are_told_in_a_line_each_before_any_request() {
         &["--goodput", "ttft:-1"],
         &["--burstiness", "0"],
         &["--cancel-rate", "2", "--cancel-after", "0"],
-        &["--clock", "kernel", "--url", "https://127.0.0.1:1/v1"],
+        &["--clock", "kernel", "--url", "https://127.0.0.1:1/v1/chat/completions"],
         &["--max-concurrency", "4"],
         &["--open-loop", "--rate", "5", "10", "--number", "5"],
         &["--rate", "5", "10"],

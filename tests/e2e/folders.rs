@@ -171,4 +171,9 @@ fn a_run_is_named_for_its_time_and_its_model_unless_told_otherwise() {
         assert_eq!(shape, "########_######");
         assert_eq!(only(&folder.path().join(outputs).join(&times[0])), [name]);
     }
+    // Runs that begin together have a folder each.
+    let words = format!("{words} --outputs-dir together");
+    let mut runs: Vec<_> = (0..3).map(|_| tickrate(folder.path(), &words).spawn().unwrap()).collect();
+    assert!(runs.iter_mut().all(|run| run.wait().unwrap().success()));
+    assert_eq!(only(&folder.path().join("together")).len(), 3);
 }

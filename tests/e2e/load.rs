@@ -38,6 +38,15 @@ fn an_open_loop_over_two_servers_counts_goodput_and_retries() {
         ],
     );
     assert_eq!(run.code(), Some(0), "{}", run.printed());
+    // The connection test asks the second server as well.
+    let strange = sim(SimSpec { faults: vec!["http_404:1".parse().unwrap()], ..SimSpec::default() });
+    let tested = perf(&first, &["--url", &chat(&strange.url()), "--prompt", "hi", "--number", "1"]);
+    assert_eq!(tested.code(), Some(3), "{}", tested.printed());
+    assert!(
+        tested.stderr().contains(&format!("test at \"{}\" failed", strange.url())),
+        "{}",
+        tested.printed()
+    );
     let records = run.records();
     let (ok, failed): (Vec<_>, Vec<_>) = records.iter().partition(|record| record.ok());
     assert_eq!((ok.len(), failed.len()), (10, 20), "half go to each server, and each failure is tried twice");

@@ -148,6 +148,10 @@ pub fn open(
 ) -> Result<Arc<dyn Api>, PartError> {
     match find(name) {
         Some(api) => (api.open)(config, spec, tokenizer),
+        None if matches!(name, "local" | "local_vllm") => Err(PartError::InvalidConfig(format!(
+            "the api \"{name}\" is a server of evalscope's, and tickrate starts none; start one, give its \
+             address as --url, and leave --api out"
+        ))),
         None => Err(PartError::InvalidConfig(format!(
             "the api \"{name}\" is not known; choose one of: {}, or a .wasm file",
             names().collect::<Vec<_>>().join(", ")

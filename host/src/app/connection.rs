@@ -37,7 +37,7 @@ pub(super) fn complete_url(config: &mut Config, console: &Console) {
     config.connection.url = endpoint.url;
 }
 
-/// Sends one small request and returns once it was answered well.
+/// Sends one small request to each server and returns once all were answered well.
 pub(super) fn test(
     config: &Config,
     api: &dyn Api,
@@ -53,10 +53,25 @@ pub(super) fn test(
     let mut http = http.clone();
     http.connect_timeout = http.connect_timeout.or(Some(CONNECT_TIMEOUT));
     let transport = HttpTransport::new(&http, clock).map_err(|error| AppError::usage(error.to_string()))?;
+    config
+        .connection
+        .targets()
+        .iter()
+        .try_for_each(|target| runtime.block_on(test_one(config, target, api, &transport, stop, console)))
+}
+
+async fn test_one(
+    config: &Config,
+    target: &str,
+    api: &dyn Api,
+    transport: &dyn Transport,
+    stop: &StopSignal,
+    console: &Console,
+) -> Result<(), AppError> {
     let started = Instant::now();
     let mut told = false;
     loop {
-        let outcome = runtime.block_on(try_once(config, api, &transport, stop));
+        let outcome = try_once(config, target, api, transport, stop).await;
         let Err(failure) = outcome else { return Ok(()) };
         if stop.draining() {
             return Err(AppError::new(Exit::Interrupted, "stopped before the first request"));
@@ -68,7 +83,7 @@ pub(super) fn test(
             _ => Duration::ZERO,
         };
         if started.elapsed() + REST > patience {
-            return Err(AppError::new(Exit::Unreachable, explain(config, &failure)));
+            return Err(AppError::new(Exit::Unreachable, explain(config, target, &failure)));
         }
         if loading && !told {
             told = true;
@@ -80,6 +95,7 @@ pub(super) fn test(
 
 async fn try_once(
     config: &Config,
+    target: &str,
     api: &dyn Api,
     transport: &dyn Transport,
     stop: &StopSignal,
@@ -96,15 +112,19 @@ async fn try_once(
         turn: Turn::from(prompt),
     };
     let mut drained = stop.clone();
+    let target = (!config.connection.more_urls.is_empty()).then_some(target);
     tokio::select! {
-        outcome = probe(api, transport, &turn, stop.abort_signal()) => outcome,
+        outcome = probe(api, transport, &turn, target, stop.abort_signal()) => outcome,
         () = drained.drained() => Err(Failure::new(FailureKind::Interrupted, "stopped")),
     }
 }
 
 /// One line: what happened at which URL, and what to look at.
-fn explain(config: &Config, failure: &Failure) -> String {
-    let url = redact_url(&config.connection.url);
+fn explain(config: &Config, target: &str, failure: &Failure) -> String {
+    let url = match &config.connection.more_urls[..] {
+        [] => redact_url(&config.connection.url),
+        _ => redact_url(target),
+    };
     let secrets = config.secrets();
     let said =
         secrets.iter().fold(failure.message.clone(), |text, secret| text.replace(secret, "[redacted]"));

@@ -229,7 +229,7 @@ impl Run {
                 rate: load.cancel_rate,
                 after: Duration::from_secs_f64(load.cancel_after_s),
             }),
-            targets: self.targets(),
+            targets: self.config.connection.targets().into(),
             duration: load.duration_s.map(Duration::from_secs_f64),
             seed: self.config.seed.wrapping_add(stage.index as u64),
             workers: load.workers.unwrap_or((cores / 2).clamp(1, 8)),
@@ -237,16 +237,6 @@ impl Run {
             keep_texts: self.config.output.save_text,
             keep_replies: self.config.output.save_frames,
         }
-    }
-
-    /// The servers that conversations go to in turn, without their paths.
-    fn targets(&self) -> Arc<[String]> {
-        let connection = &self.config.connection;
-        let origin = |url: &String| {
-            let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
-            format!("{scheme}://{}", rest.split('/').next().unwrap_or_default())
-        };
-        std::iter::once(&connection.url).chain(&connection.more_urls).map(origin).collect()
     }
 
     /// Rests between two stages, unless the user wants the run to end.

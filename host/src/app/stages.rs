@@ -56,6 +56,7 @@ impl Stages {
                     number: ask.number,
                     warmup: tuned.config.load.warmup.of(ask.number),
                     goodput: tuned.config.load.goodput.clone(),
+                    conversations: tuned.config.prompt.multi_turn,
                 }))
             }
         }

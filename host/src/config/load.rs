@@ -6,6 +6,9 @@ use super::Problem;
 use crate::engine::schedule::{ArrivalSpec, RateProfile, Spacing};
 use crate::record::GoodputTarget;
 
+/// When requests that are given up on purpose are, unless somebody says, in seconds.
+pub const CANCEL_AFTER_S: f64 = 1.0;
+
 /// Warm-up requests before each stage.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -222,6 +225,9 @@ impl LoadConfig {
         if self.max_concurrency.is_some() && !self.open_loop {
             wrong("--max-concurrency", "needs --open-loop; in a closed loop --parallel is the limit".into());
         }
+        if self.rate_change.is_some() && !self.rates_rps.is_empty() {
+            wrong("--rate", "does not go with --ramp or --steps, which set the rate; leave one out".into());
+        }
         if self.max_concurrency == Some(0) {
             wrong("--max-concurrency", "must be at least 1".into());
         }
@@ -233,9 +239,17 @@ impl LoadConfig {
         }
         if !(self.burstiness > 0.0 && self.burstiness.is_finite()) {
             wrong("--burstiness", format!("must be more than 0, but got {}", self.burstiness));
+        } else if self.burstiness != 1.0 && self.arrival != Arrival::Gamma {
+            wrong("--burstiness", "needs --arrival gamma; add it".into());
         }
         if !(0.0..=1.0).contains(&self.cancel_rate) {
             wrong("--cancel-rate", format!("must be a share from 0 to 1, but got {}", self.cancel_rate));
+        }
+        if self.cancel_after_s != CANCEL_AFTER_S && self.cancel_rate == 0.0 {
+            wrong(
+                "--cancel-after",
+                "needs --cancel-rate, the share of requests that it is for; add it".into(),
+            );
         }
         /// More warm-up than any run lives to see the end of.
         const ENDLESS: u64 = 1 << 50;

@@ -1,5 +1,6 @@
 //! The typed description of a run: built once, checked once, read by whoever composes the parts.
 
+mod connection;
 mod gates;
 mod load;
 mod otlp;
@@ -22,8 +23,9 @@ use crate::output::export::Format;
 use crate::plugin::Grant;
 use crate::tune::SlaSpec;
 
+pub use connection::ConnectionConfig;
 pub use gates::GateConfig;
-pub use load::{Arrival, LoadConfig, RateChange, StageLoad, Warmup};
+pub use load::{Arrival, CANCEL_AFTER_S, LoadConfig, RateChange, StageLoad, Warmup};
 pub use otlp::OtlpConfig;
 pub use secret::{Header, redact_options, redact_url, secret_texts, secrets_of_options};
 pub use visualizer::{VisualizerConfig, VisualizerKind};
@@ -49,29 +51,6 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.flag, self.message)
     }
-}
-
-/// How to reach the server.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ConnectionConfig {
-    /// The endpoint, without what is secret in it.
-    #[serde(serialize_with = "secret::serialize_url")]
-    pub url: String,
-    /// Further endpoints that conversations go to in turn: the same path on other servers.
-    #[serde(serialize_with = "secret::serialize_urls")]
-    pub more_urls: Vec<String>,
-    /// Headers for every request.
-    pub headers: Vec<Header>,
-    /// The most time to open a connection, in seconds.
-    pub connect_timeout_s: Option<f64>,
-    /// The most time without anything to read, in seconds.
-    pub read_timeout_s: Option<f64>,
-    /// The most time for an exchange, in seconds.
-    pub total_timeout_s: f64,
-    /// What stamps the bytes of a reply.
-    pub clock: ReadClock,
-    /// Whether to try one request before the run.
-    pub test_connection: bool,
 }
 
 /// Where the files of datasets and tokenizers come from.
@@ -252,12 +231,7 @@ impl Config {
         if self.model.is_empty() && self.prompt.dataset != "workload_trace" {
             wrong("--model", "is required: the model's name as the server knows it".into());
         }
-        for url in std::iter::once(&self.connection.url).chain(&self.connection.more_urls) {
-            let scheme = url.split_once("://").map(|(scheme, rest)| (scheme, rest.is_empty()));
-            if !matches!(scheme, Some(("http" | "https", false))) {
-                wrong("--url", format!("\"{}\" is not an http:// or https:// URL", redact_url(url)));
-            }
-        }
+        self.connection.problems(&mut wrong);
         if self.connection.clock == ReadClock::Kernel {
             let mut urls = std::iter::once(&self.connection.url).chain(&self.connection.more_urls);
             if urls.any(|url| HttpSpec::needs_tls(url)) || HttpSpec::behind_proxy() {

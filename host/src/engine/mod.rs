@@ -176,6 +176,7 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
         keep_texts: spec.keep_texts,
         keep_replies: spec.keep_replies,
         may_retry: spec.retries,
+        conversations: spec.header.conversations,
         secrets,
     };
     let cores = std::thread::available_parallelism().map_or(0, usize::from);

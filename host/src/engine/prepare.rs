@@ -269,7 +269,7 @@ pub fn shape(api: &dyn Api, turn: &TurnInContext) -> Result<HttpRequest, PartErr
 }
 
 /// Sends the request to the server at `origin` (`http://host:port`) instead of the one it names.
-fn aim(request: &mut HttpRequest, origin: &str) {
+pub(super) fn aim(request: &mut HttpRequest, origin: &str) {
     let Some((_, rest)) = request.url.split_once("://") else { return };
     let path = rest.find('/').map_or("", |slash| &rest[slash..]);
     request.url = format!("{origin}{path}");

@@ -1,18 +1,23 @@
 //! One request outside of any stage: does the server answer, and is the answer understood?
 
 use super::meaning::{Arrived, understand};
+use super::prepare::aim;
 use crate::contract::framing;
 use crate::contract::{AbortSignal, Api, Failure, FailureKind, Transport, TurnInContext};
 
-/// Asks the server for `turn`, once. An answer without output is good enough: what is asked for may
+/// Asks the server for `turn`, once; at `target` (`http://host:port`), if that is not where the API says. An answer without output is good enough: what is asked for may
 /// be a single token that has no text.
 pub async fn probe(
     api: &dyn Api,
     transport: &dyn Transport,
     turn: &TurnInContext,
+    target: Option<&str>,
     abort: AbortSignal,
 ) -> Result<(), Failure> {
-    let request = api.shape(turn).map_err(|error| Failure::new(FailureKind::Shape, error.to_string()))?;
+    let mut request = api.shape(turn).map_err(|error| Failure::new(FailureKind::Shape, error.to_string()))?;
+    if let Some(target) = target {
+        aim(&mut request, target);
+    }
     let mut timeline = transport.exchange(&request, abort).await;
     let body = std::mem::take(&mut timeline.body);
     let framed = framing::frames(body, &timeline.marks, timeline.framing);

@@ -28,6 +28,8 @@ pub(super) struct Settler {
     pub(super) keep_replies: bool,
     /// How often a failed request is tried again.
     pub(super) may_retry: u32,
+    /// Whether the stage is of conversations, of which some may have a single turn.
+    pub(super) conversations: bool,
     /// Texts that must not appear in a record: keys and tokens.
     pub(super) secrets: Arc<Vec<String>>,
 }
@@ -96,7 +98,7 @@ impl Settler {
         };
         let counter = self.counter.as_deref();
         let of_prompt = || counter?.count_prompt(&prepared.turn).ok().flatten();
-        let seen = prepared.seen_tokens.filter(|_| prepared.key.conversation_turns > 1);
+        let seen = prepared.seen_tokens.filter(|_| self.conversations || prepared.key.conversation_turns > 1);
         let tokens = count_tokens(&outcome, counter, of_prompt, seen);
         let token_frames = token_frames(&outcome, &framed, tokens.output, counter);
         let answer = outcome.text_of(OutputKind::Content).unwrap_or_default();

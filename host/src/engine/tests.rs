@@ -235,6 +235,7 @@ impl Stage {
             number: self.number,
             warmup: self.warmup,
             goodput: Vec::new(),
+            conversations: false,
             folder: "nowhere".into(),
         };
         let spec = StageSpec {

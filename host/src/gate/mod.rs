@@ -170,6 +170,7 @@ pub(crate) mod tests {
             number: 1,
             warmup: 0,
             goodput: Vec::new(),
+            conversations: false,
             folder: std::env::temp_dir(),
         };
         StageAccumulator::new(&stage).finish(&stage, None).unwrap()

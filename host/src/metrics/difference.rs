@@ -130,6 +130,7 @@ mod tests {
             number: u64::from(count),
             warmup: 0,
             goodput: Vec::new(),
+            conversations: false,
             folder: std::env::temp_dir(),
         };
         let (mut figures, mut profile) = (StageAccumulator::new(&header), ProfileAccumulator::new(&[], None));

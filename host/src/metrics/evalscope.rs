@@ -124,7 +124,7 @@ impl EvalscopeAccumulator {
             cached: (0, 0),
             columns: std::array::from_fn(|_| samples()),
             workload: Workload::default(),
-            traces: Traces::default(),
+            traces: Traces::new(stage.conversations),
         }
     }
 

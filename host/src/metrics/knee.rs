@@ -38,6 +38,7 @@ mod tests {
             number: 100,
             warmup: 0,
             goodput: Vec::new(),
+            conversations: false,
             folder: std::env::temp_dir(),
         };
         let mut figures = StageAccumulator::new(&header);

@@ -126,7 +126,7 @@ impl StageAccumulator {
             sources: [0; 3],
             turns: Mean::default(),
             several_turns: false,
-            conversations: Conversations::default(),
+            conversations: Conversations::new(stage.conversations),
             reported_cache: CacheUse::default(),
             cache: CacheUse::default(),
             decoded_per_iter: Mean::default(),

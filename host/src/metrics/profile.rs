@@ -216,6 +216,7 @@ mod tests {
             number: 40,
             warmup: 0,
             goodput: Vec::new(),
+            conversations: false,
             folder: std::env::temp_dir(),
         };
         let (mut figures, mut profile) = (StageAccumulator::new(&header), ProfileAccumulator::new(&[], None));
@@ -255,6 +256,7 @@ mod tests {
                 number: 200,
                 warmup: 0,
                 goodput: vec!["ttft:50".parse().unwrap()],
+                conversations: false,
                 folder: std::env::temp_dir(),
             };
             let mut figures = StageAccumulator::new(&header);

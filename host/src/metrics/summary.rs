@@ -125,7 +125,7 @@ pub struct StageSummary {
     pub token_sources: Option<String>,
     /// Mean number of user turns in a request's context; only where there are several.
     pub input_turns: Option<f64>,
-    /// Conversations of several turns; `None` if there were none.
+    /// Conversations; `None` if there were none.
     pub conversations: Option<ConversationCounts>,
     /// Σ cached ÷ Σ input tokens × 100, over requests whose cached tokens the server reports.
     pub cache_hit_percent: Option<f64>,

@@ -14,6 +14,7 @@ fn stage(parallel: Option<u32>, rate_rps: Option<f64>, records: &[RequestRecord]
         number: records.len() as u64,
         warmup: 0,
         goodput: Vec::new(),
+        conversations: false,
         folder: std::env::temp_dir(),
     };
     let mut figures = StageAccumulator::new(&header);

@@ -231,6 +231,7 @@ mod tests {
             number: u64::from(number),
             warmup: 0,
             goodput: Vec::new(),
+            conversations: false,
             folder: std::env::temp_dir(),
         };
         let mut figures = StageAccumulator::new(&header);

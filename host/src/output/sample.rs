@@ -27,6 +27,7 @@ pub(super) fn run() -> RunHeader {
 pub(super) fn stage(folder: &Path) -> StageHeader {
     StageHeader {
         goodput: vec!["ttft:200".parse().unwrap_or_else(|_| unreachable!("a valid target"))],
+        conversations: false,
         index: 0,
         name: "parallel_2_number_4".into(),
         parallel: Some(2),

@@ -59,6 +59,9 @@ pub struct StageHeader {
     /// What makes a request a good one; empty if nobody asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub goodput: Vec<GoodputTarget>,
+    /// Whether it is of conversations, so that one of a single turn is one as well.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub conversations: bool,
     /// The stage's own folder.
     #[serde(skip)]
     pub folder: PathBuf,

@@ -11,6 +11,8 @@ pub struct Search {
     best: Option<u32>,
     /// The lowest load known to fail, or the first one beyond the best.
     beyond: Option<u32>,
+    /// A load below the best that is known to score less.
+    below: Option<u32>,
     /// What the best load scored, for an optimum.
     best_score: Option<f64>,
 }
@@ -38,7 +40,7 @@ impl Search {
     pub fn new(kind: Kind, lower: u32, upper: u32, start: u32) -> Search {
         let upper = upper.max(lower);
         let next = Some(start.clamp(lower, upper));
-        Search { kind, lower, upper, next, best: None, beyond: None, best_score: None }
+        Search { kind, lower, upper, next, best: None, beyond: None, below: None, best_score: None }
     }
 
     /// The load to measure next; `None` once the answer is known.
@@ -66,23 +68,35 @@ impl Search {
                 told.passed && told.score.is_some_and(|score| self.best_score.is_none_or(|best| score > best))
             }
         };
+        match self.best {
+            Some(best) if better && load < best => self.beyond = Some(best),
+            Some(best) if better => self.below = Some(best),
+            Some(best) if load < best => self.below = Some(load),
+            _ if better => {}
+            _ => self.beyond = Some(load),
+        }
         if better {
             self.best = Some(load);
             self.best_score = told.score;
-        } else {
-            self.beyond = Some(load);
         }
         self.next = match (self.best, self.beyond) {
             // Everything passed so far: twice as much, up to the bound.
             (Some(best), None) if best < self.upper => Some(best.saturating_mul(2).min(self.upper)),
-            (Some(_), None) => None,
+            (Some(best), None) => self.lower_than(best),
             // Nothing passed so far: half as much, down to the bound.
             (None, Some(beyond)) if beyond > self.lower => Some((beyond / 2).max(self.lower)),
             (None, _) => None,
             // In between.
             (Some(best), Some(beyond)) if beyond > best + 1 => Some(best + (beyond - best) / 2),
-            (Some(_), Some(_)) => None,
+            (Some(best), Some(_)) => self.lower_than(best),
         };
+    }
+
+    /// What to measure below the best load, if that was the first and so nothing below it is known:
+    /// the optimum may be there.
+    fn lower_than(&self, best: u32) -> Option<u32> {
+        let unknown = self.kind == Kind::HighestScore && self.below.is_none() && best > self.lower;
+        unknown.then(|| (best / 2).max(self.lower))
     }
 }
 
@@ -116,6 +130,21 @@ mod tests {
             search.tell(Told { passed: true, score: Some(-(f64::from(load) - 40.0).powi(2)) });
         }
         assert!((32..=48).contains(&search.best().unwrap()), "{:?}", search.best());
+    }
+
+    /// A latency is least at the lowest load, wherever the search begins.
+    #[test]
+    fn an_optimum_may_be_below_the_first_load() {
+        for (start, loads) in [(12, vec![12, 24, 18, 15, 13, 6, 9, 7, 3, 4, 1, 2]), (1, vec![1, 2])] {
+            let mut search = Search::new(Kind::HighestScore, 1, 1000, start);
+            let mut tried = Vec::new();
+            while let Some(load) = search.ask() {
+                tried.push(load);
+                search.tell(Told { passed: true, score: Some(-f64::from(load)) });
+            }
+            assert_eq!(search.best(), Some(1));
+            assert_eq!(tried, loads);
+        }
     }
 
     proptest! {

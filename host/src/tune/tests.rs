@@ -28,6 +28,7 @@ fn summary(ask: &Ask, latency_ms: f64, failed: u64) -> StageSummary {
         number: ask.number,
         warmup: 0,
         goodput: Vec::new(),
+        conversations: false,
         folder: std::env::temp_dir(),
     };
     let mut accumulator = StageAccumulator::new(&stage);

@@ -173,6 +173,7 @@ fn the_table_is_sorted_and_names_what_there_is() {
         say("x", &usual(CHAT)),
         "the api \"x\" is not known; choose one of: anthropic, dashscope, ollama, openai, openai_embedding, openai_rerank, openai_responses, tgi, or a .wasm file"
     );
+    assert!(say("local_vllm", &usual(CHAT)).contains("tickrate starts none"));
     let options = serde_json::Map::from_iter([("a".to_string(), Value::Null)]);
     assert!(say("openai", &RunConfig { options, ..usual(CHAT) }).contains("--api-args gives \"a\""));
     assert!(open("openai", &usual(CHAT), &ApiSpec::default(), None).is_ok());

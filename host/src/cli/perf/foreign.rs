@@ -1,5 +1,6 @@
 //! Flags of `evalscope perf` that a command line may still have. Those that tune its own insides have
-//! nothing to tune here: they are taken, and a note says so.
+//! nothing to tune here: they are taken, and a note says so. Those that something else does here are
+//! refused with its name.
 
 use clap::Args;
 use serde_json::{Map, Value};
@@ -25,6 +26,15 @@ pub(super) struct ForeignArgs {
     /// Tasks for each request in flight
     #[arg(long, value_name = "N", hide = true, help_heading = "Of evalscope")]
     in_flight_task_multiplier: Option<u64>,
+    /// Port of a server that it starts
+    #[arg(long, value_name = "N", hide = true, help_heading = "Of evalscope")]
+    port: Option<u16>,
+    /// How a server that it starts attends
+    #[arg(long, value_name = "NAME", hide = true, help_heading = "Of evalscope")]
+    attn_implementation: Option<String>,
+    /// Write the progress to a file
+    #[arg(long, hide = true, help_heading = "Of evalscope")]
+    enable_progress_tracker: bool,
 }
 
 /// The member of `--dataset-args` that says how many processes make prompts.
@@ -57,6 +67,20 @@ impl ForeignArgs {
         let folded = object("--multi-turn-args", self.multi_turn_args.as_deref(), problems);
         for (name, value) in folded {
             dataset_args.entry(name).or_insert(value);
+        }
+        let of_a_server = "tickrate starts no server; start one and give its address as --url";
+        for (flag, given, instead) in [
+            ("--port", self.port.is_some(), of_a_server),
+            ("--attn-implementation", self.attn_implementation.is_some(), of_a_server),
+            (
+                "--enable-progress-tracker",
+                self.enable_progress_tracker,
+                "--progress-file FILE takes its place; see docs/live.md",
+            ),
+        ] {
+            if given {
+                problems.push(Problem::new(flag, instead));
+            }
         }
         let within = dataset_args.shift_remove(NUM_WORKERS).and_then(|workers| workers.as_i64());
         if within.or(self.num_workers).is_some_and(|workers| workers < 0) {

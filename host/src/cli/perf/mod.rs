@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 
 use crate::cli::gates::GateArgs;
-use crate::config::{Arrival, Compat, DataSource};
+use crate::config::{Arrival, CANCEL_AFTER_S, Compat, DataSource};
 use crate::http::ReadClock;
 use crate::output::export::Format;
 use crate::plugin::Grant;
@@ -169,7 +169,7 @@ pub struct PerfArgs {
         long,
         value_name = "S",
         allow_negative_numbers = true,
-        default_value_t = 1.0,
+        default_value_t = CANCEL_AFTER_S,
         help_heading = "Load"
     )]
     cancel_after: f64,

@@ -140,3 +140,22 @@ fn flags_of_the_baseline_that_are_old_or_its_own_are_taken() {
     let broken = config(&format!("{base} --multi-turn-args {{")).unwrap_err();
     assert!(broken[0].starts_with("--multi-turn-args: malformed JSON"), "{broken:?}");
 }
+
+#[test]
+fn flags_that_would_do_nothing_are_refused_with_what_to_do() {
+    for (flags, told) in [
+        ("--port 8000", "--port: tickrate starts no server; start one and give its address as --url"),
+        ("--attn-implementation eager", "--attn-implementation: tickrate starts no server"),
+        ("--enable-progress-tracker", "--enable-progress-tracker: --progress-file FILE takes its place"),
+        ("--max-tokens 9 --max-tokens 5 7", "--max-tokens: accepts 1 or 2 values [min max], got [9, 5, 7]"),
+        ("--rate 5 --burstiness 0.5", "--burstiness: needs --arrival gamma; add it"),
+        ("--open-loop --rate 5 --ramp 1:5:9", "--rate: does not go with --ramp or --steps"),
+        ("--cancel-after 2", "--cancel-after: needs --cancel-rate"),
+        ("--url http://a/v1 http://b/v2", "--url: several need the same path"),
+    ] {
+        let problems = config(&format!("--model m {flags}")).unwrap_err();
+        assert!(problems[0].starts_with(told), "{flags}: {problems:?}");
+    }
+    assert!(config("--model m --rate 5 --arrival gamma --burstiness 0.5").is_ok());
+    assert!(config("--model m --rate -1 --steps 1:5 2:9 --cancel-rate 0.5 --cancel-after 2").is_ok());
+}

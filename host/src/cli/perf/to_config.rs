@@ -28,6 +28,10 @@ impl PerfArgs {
         let prompt = self.prompt.as_deref().and_then(|text| text_or_file("--prompt", text, &mut problems));
         let headers = headers("--headers", &self.headers, self.api_key.as_deref(), &mut problems);
         let stream = !self.no_stream;
+        if self.max_tokens.len() > 2 {
+            let message = format!("accepts 1 or 2 values [min max], got {:?}", self.max_tokens);
+            problems.push(Problem::new("--max-tokens", message));
+        }
         self.sampling_problems(&mut problems);
         let config = Config {
             model: self.model.clone().unwrap_or_default(),

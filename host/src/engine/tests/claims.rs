@@ -243,6 +243,7 @@ fn a_slow_dataset_starves_the_run_and_is_told() {
         number: 40,
         warmup: 0,
         goodput: Vec::new(),
+        conversations: false,
         folder: "nowhere".into(),
     };
     let spec = StageSpec {

@@ -11,6 +11,7 @@ fn stage() -> StageHeader {
         number: 4,
         warmup: 0,
         goodput: Vec::new(),
+        conversations: false,
         folder: std::env::temp_dir(),
     }
 }

@@ -50,8 +50,10 @@ pub struct TraceSummary {
 }
 
 /// Collects the turns of conversations.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Traces {
+    /// The fewest turns that make a conversation.
+    least_turns: u32,
     turns: HashMap<String, Vec<Turn>>,
 }
 
@@ -83,8 +85,13 @@ const FIGURES: [(&str, Figure); 6] = [
 ];
 
 impl Traces {
+    /// No turns yet. `single` tells whether a conversation of a single turn counts.
+    pub(super) fn new(single: bool) -> Traces {
+        Traces { least_turns: if single { 1 } else { 2 }, turns: HashMap::new() }
+    }
+
     pub(super) fn push(&mut self, record: &RequestRecord, figures: &EvalscopeFigures) {
-        if record.key.conversation_turns < 2 {
+        if record.key.conversation_turns < self.least_turns {
             return;
         }
         let id = record.key.request_id.split('.').next().unwrap_or_default();
@@ -146,7 +153,7 @@ mod tests {
 
     fn summary(traces: &[&[Turn]]) -> TraceSummary {
         let turns = traces.iter().enumerate().map(|(id, turns)| (id.to_string(), turns.to_vec()));
-        Traces { turns: turns.collect() }.finish().unwrap()
+        Traces { least_turns: 1, turns: turns.collect() }.finish().unwrap()
     }
 
     #[test]
@@ -174,6 +181,6 @@ mod tests {
         let latency = &got.rows[0];
         assert_eq!((latency.min, latency.mean, latency.p50, latency.max), (1.0, 2.0, 2.0, 3.0));
         assert_eq!(got.rows[5].mean, 0.0, "nothing could have been cached");
-        assert_eq!(Traces::default().finish(), None);
+        assert_eq!(Traces::new(true).finish(), None);
     }
 }

@@ -20,6 +20,7 @@ fn stage(count: usize, seed: u64) -> (RequestSample, StageSummary) {
         number: count as u64,
         warmup: 0,
         goodput: Vec::new(),
+        conversations: false,
         folder: std::env::temp_dir(),
     };
     let (mut sample, mut figures) = (RequestSample::default(), StageAccumulator::new(&header));
