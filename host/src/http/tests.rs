@@ -192,3 +192,64 @@ fn limits_end_an_exchange() {
     );
     assert_eq!(kind(HttpSpec { max_reply_bytes: 2, ..HttpSpec::default() }), Some(FailureKind::TooLarge));
 }
+
+/// A request that is written in several pieces.
+fn long_request(url: &str, bytes: usize) -> HttpRequest {
+    HttpRequest { body: vec![b'x'; bytes].into(), ..request(url) }
+}
+
+const EMPTY: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+
+/// Client and server take turns on one thread, so that the server sees each piece as it comes.
+#[test]
+fn of_long_requests_one_is_written_to_its_end_before_the_next_is_begun() {
+    const BYTES: usize = 50_000;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let request = long_request(&format!("http://{}/v1", listener.local_addr().unwrap()), BYTES);
+    let transport =
+        HttpTransport::new(&HttpSpec { tls: false, ..HttpSpec::default() }, Clock::start()).unwrap();
+    run(async {
+        let server = async {
+            listener.set_nonblocking(true).unwrap();
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            let streams = [listener.accept().await.unwrap().0, listener.accept().await.unwrap().0];
+            let (mut heard, mut pieces) = ([0; 2], 0);
+            while heard.iter().any(|&heard| heard < BYTES) {
+                for (stream, heard) in streams.iter().zip(&mut heard) {
+                    let read = stream.try_read(&mut [0; 2 * BYTES]).unwrap_or(0);
+                    *heard += read;
+                    pieces += usize::from(read > 0);
+                }
+                assert!(heard.iter().any(|&heard| heard == 0 || heard > BYTES), "{heard:?}");
+                tokio::task::yield_now().await;
+            }
+            assert!(pieces > 2, "the others have had no turns");
+            for stream in streams {
+                stream.writable().await.unwrap();
+                stream.try_write(EMPTY).unwrap();
+            }
+        };
+        let (first, second) =
+            (transport.exchange(&request, nobody()), transport.exchange(&request, nobody()));
+        let (first, second, ()) = tokio::join!(first, second, server);
+        assert_eq!((first.ending, second.ending), (Ending::Complete, Ending::Complete));
+    });
+}
+
+#[test]
+fn a_server_that_does_not_read_a_long_request_does_not_hold_up_the_next() {
+    let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = serve(EMPTY, Duration::ZERO);
+    let transport =
+        HttpTransport::new(&HttpSpec { tls: false, ..HttpSpec::default() }, Clock::start()).unwrap();
+    let long = long_request(&format!("http://{}/v1", deaf.local_addr().unwrap()), 64 << 20);
+    let next = HttpRequest { body: [vec![b' '; 50_000], b"{}".to_vec()].concat().into(), ..request(&url) };
+    run(async {
+        tokio::select! {
+            biased;
+            _ = transport.exchange(&long, nobody()) => panic!("nobody has read it"),
+            next = transport.exchange(&next, nobody()) => assert_eq!(next.ending, Ending::Complete),
+            () = tokio::time::sleep(Duration::from_secs(20)) => panic!("the next has not been sent"),
+        }
+    });
+}

@@ -16,10 +16,12 @@ use std::io;
 use std::task::Poll;
 use std::time::Duration;
 
+use tokio::sync::{Mutex, MutexGuard};
+
 use self::decode::{Decoder, Malformed};
 use self::head::{Wins, head};
 use self::origin::{Origins, Target};
-use self::socket::{Outgoing, ReadAt, Socket};
+use self::socket::{MOST_AT_ONCE, Outgoing, Progress, ReadAt, Socket};
 use super::spec::{HttpSpec, ReadClock, TransportError};
 use super::watch::Watch;
 use super::{effective_framing, failure, too_large};
@@ -40,6 +42,9 @@ pub(super) struct Direct {
     total_timeout: Option<Duration>,
     max_reply_bytes: usize,
     origins: Origins,
+    /// Whoever writes a long request has it, until the socket takes no more at once. Written in turns with
+    /// others, each would take as long as all of them together, and its server would begin that much later.
+    lane: Mutex<()>,
     /// What was read last. Nobody else runs between a read and the use of what it brought.
     buffer: RefCell<Box<[u8]>>,
 }
@@ -71,6 +76,7 @@ impl Direct {
             total_timeout: spec.total_timeout,
             max_reply_bytes: spec.max_reply_bytes,
             origins: Origins::default(),
+            lane: Mutex::new(()),
             buffer: RefCell::new(vec![0; READ_BYTES].into()),
         })
     }
@@ -132,6 +138,16 @@ impl Direct {
         Socket::new(stream, self.stamps).map_err(|error| failure::of_connect(&error))
     }
 
+    /// Returns once no other long request is being written.
+    async fn enter_lane(&self, watch: &mut Watch) -> Result<MutexGuard<'_, ()>, Failure> {
+        let mut enter = std::pin::pin!(self.lane.lock());
+        poll_fn(|cx| match enter.as_mut().poll(cx) {
+            Poll::Ready(entered) => Poll::Ready(Ok(entered)),
+            Poll::Pending => watch.poll_failure(cx).map(Err),
+        })
+        .await
+    }
+
     /// Writes the request, and reads until the reply is over or something ends it.
     async fn converse(
         &self,
@@ -144,17 +160,26 @@ impl Direct {
     ) -> Went {
         let mut outgoing = Outgoing::new(head, &request.body);
         let mut decoder = Decoder::new(request.method == "HEAD");
-        timeline.sent = Some(self.clock.now());
         let failed = |timeline: &mut Timeline, at, failure| {
             timeline.completed = at;
             timeline.ending = Ending::Failed(failure);
             Went::Through { reusable: false }
         };
+        let mut lane = None;
+        if request.body.len() > MOST_AT_ONCE {
+            match self.enter_lane(watch).await {
+                Ok(entered) => lane = Some(entered),
+                Err(failure) => return failed(timeline, self.clock.now(), failure),
+            }
+        }
+        timeline.sent = Some(self.clock.now());
         loop {
             let step = poll_fn(|cx| {
                 // A server may answer, and close, before it has read all of the request. What it
                 // said then is in the read, and so is why it said no more.
-                let _ = outgoing.poll_write(socket, cx);
+                if outgoing.write(socket, cx) != Progress::Resting {
+                    lane = None;
+                }
                 match socket.poll_read(cx, &mut self.buffer.borrow_mut(), &self.clock) {
                     Poll::Ready(read) => Poll::Ready(Step::Read(read)),
                     Poll::Pending => watch.poll_failure(cx).map(Step::Ended),

@@ -4,9 +4,11 @@ use std::io::{self, IoSlice, Read as _, Write as _};
 use std::mem::MaybeUninit;
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
+use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::unix::AsyncFd;
+use tokio::task::yield_now;
 
 use super::super::spec::ReadClock;
 use crate::clock::Clock;
@@ -168,8 +170,19 @@ unsafe fn stamp_in(message: &libc::msghdr) -> Option<libc::timespec> {
     None
 }
 
-/// The most that is written before other tasks have their turn.
-const MOST_AT_ONCE: usize = 16 << 10;
+/// The most of a body that is written before other tasks have their turn, in bytes.
+pub(super) const MOST_AT_ONCE: usize = 16 << 10;
+
+/// How far a request has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// There is nothing more to write, or no way to.
+    Over,
+    /// It goes on when the others have had their turn.
+    Resting,
+    /// The socket takes no more for now.
+    Full,
+}
 
 /// A request on its way out.
 #[derive(Debug)]
@@ -194,25 +207,28 @@ impl<'a> Outgoing<'a> {
         self.broken.as_ref()
     }
 
-    /// Writes what the socket takes. Ready when there is nothing more to write, or no way to.
-    pub(super) fn poll_write(&mut self, socket: &Socket, cx: &mut Context<'_>) -> Poll<()> {
+    /// Writes what the socket takes, within bounds. Unless that is the end of it, the task is woken when
+    /// it can go on.
+    pub(super) fn write(&mut self, socket: &Socket, cx: &mut Context<'_>) -> Progress {
         let mut allowed = MOST_AT_ONCE;
         while self.broken.is_none() && !(self.head.is_empty() && self.body.is_empty()) {
             if allowed == 0 {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+                // Polled once, it wakes the task after the event loop has looked at all sockets.
+                let _ = pin!(yield_now()).poll(cx);
+                return Progress::Resting;
             }
             let body = &self.body[..self.body.len().min(allowed)];
-            match ready!(socket.poll_write(cx, &[IoSlice::new(self.head), IoSlice::new(body)])) {
-                Ok(written) => {
+            match socket.poll_write(cx, &[IoSlice::new(self.head), IoSlice::new(body)]) {
+                Poll::Ready(Ok(written)) => {
                     let of_head = written.min(self.head.len());
                     self.head = &self.head[of_head..];
                     self.body = &self.body[written - of_head..];
                     allowed = allowed.saturating_sub(written);
                 }
-                Err(error) => self.broken = Some(error),
+                Poll::Ready(Err(error)) => self.broken = Some(error),
+                Poll::Pending => return Progress::Full,
             }
         }
-        Poll::Ready(())
+        Progress::Over
     }
 }
