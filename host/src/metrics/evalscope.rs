@@ -45,6 +45,12 @@ pub struct EvalscopeAccumulator {
     itl: (f64, u64),
     decoded: (f64, u64),
     cached: (u64, u64),
+    /// User turns in the contexts, and TTFT of first and of later turns with their number; of a stage of
+    /// conversations.
+    turns: u64,
+    turn_ttft: [(f64, u64); 2],
+    /// Whether it takes the API for one that generates nothing: by the name.
+    input_only: bool,
     columns: [Samples; COLUMNS.len()],
     workload: Workload,
     traces: Traces,
@@ -122,6 +128,9 @@ impl EvalscopeAccumulator {
             itl: (0.0, 0),
             decoded: (0.0, 0),
             cached: (0, 0),
+            turns: 0,
+            turn_ttft: [(0.0, 0); 2],
+            input_only: false,
             columns: std::array::from_fn(|_| samples()),
             workload: Workload::default(),
             traces: Traces::new(stage.conversations),
@@ -161,6 +170,10 @@ impl EvalscopeAccumulator {
         if let Some(cached) = record.tokens.cached {
             self.cached = (self.cached.0 + cached, self.cached.1 + figures.input_tokens);
         }
+        self.turns += u64::from(record.key.input_turns);
+        let (ttft_s, count) = self.turn_ttft[usize::from(record.key.turn > 0)];
+        self.turn_ttft[usize::from(record.key.turn > 0)] = (ttft_s + figures.ttft_s, count + 1);
+        self.input_only |= ["embed", "rerank"].iter().any(|kind| record.key.api.contains(kind));
         let per_second = |tokens: f64| (figures.latency_s > 0.0).then(|| tokens / figures.latency_s);
         for (column, value) in [
             (0, Some(figures.latency_s)),
@@ -184,6 +197,9 @@ impl EvalscopeAccumulator {
         let [latency_s, ttft_s, input, output] = self.sums;
         let itl_s = if self.itl.1 == 0 { 0.0 } else { self.itl.0 / self.itl.1 as f64 };
         let ms = |seconds: f64| if seconds == -1.0 { -1.0 } else { round(seconds * 1e3, 2) };
+        // What does not apply to the kind of API is 0 there.
+        let of_output = |value: f64| if self.input_only { 0.0 } else { value };
+        let of_input = |value: f64| if self.input_only { value } else { 0.0 };
         let mut figures = vec![
             ("Test Duration (s)", round(duration_s, 4)),
             ("Concurrency", stage.parallel.map_or(-1.0, f64::from)),
@@ -195,24 +211,35 @@ impl EvalscopeAccumulator {
             ("Non-Stream Requests", (self.succeeded - streams) as f64),
             ("Req Throughput (req/s)", round(ratio(successes, duration_s), 4)),
             ("Avg Latency (s)", round(ratio(latency_s, successes), 4)),
-            ("TTFT (ms)", ms(ratio(chosen.ttft_s, chosen.count as f64))),
-            ("TPOT (ms)", ms(ratio(chosen.tpot_s, chosen.count as f64))),
-            ("ITL (ms)", ms(itl_s)),
             ("Avg Input Tokens", round(ratio(input, successes), 4)),
-            ("Avg Output Tokens", round(ratio(output, successes), 4)),
-            ("Output Throughput (tok/s)", round(ratio(output, duration_s), 4)),
-            ("Total Throughput (tok/s)", round(ratio(input + output, duration_s), 4)),
-            ("Input Throughput (tok/s)", round(ratio(input, ttft_s), 4)),
+            ("Output Throughput (tok/s)", of_output(round(ratio(output, duration_s), 4))),
+            ("Total Throughput (tok/s)", of_output(round(ratio(input + output, duration_s), 4))),
+            ("Avg TTFT (ms)", of_output(ms(ratio(chosen.ttft_s, chosen.count as f64)))),
+            ("Avg TPOT (ms)", of_output(ms(ratio(chosen.tpot_s, chosen.count as f64)))),
+            ("Avg ITL (ms)", of_output(ms(itl_s))),
+            ("Avg Output Tokens", of_output(round(ratio(output, successes), 4))),
+            ("Input Throughput (tok/s)", of_input(round(ratio(input, ttft_s), 4))),
         ];
+        if stage.conversations && self.turns > 0 {
+            figures.push(("Avg Turns/Request", round(ratio(self.turns as f64, successes), 4)));
+        }
         if self.cached.1 > 0 {
             figures.push((
                 "KV Cache Hit Rate (%)",
                 round(self.cached.0 as f64 * 100.0 / self.cached.1 as f64, 4),
             ));
         }
+        let [first, later] = self.turn_ttft;
+        for (name, (ttft_s, count)) in
+            [("Avg First-Turn TTFT (ms)", first), ("Avg Subsequent-Turn TTFT (ms)", later)]
+        {
+            if stage.conversations && count > 0 {
+                figures.push((name, ms(ttft_s / count as f64)));
+            }
+        }
         if self.decoded.1 > 0 {
             let tokens = self.decoded.0 / self.decoded.1 as f64;
-            figures.push(("Decoded Tok/Iter", round(tokens, 4)));
+            figures.push(("Avg Decoded Tok/Iter", round(tokens, 4)));
             figures.push(("Spec. Accept Rate", round((1.0 - 1.0 / tokens).clamp(0.0, 1.0), 4)));
         }
         let mut columns = self.columns;

@@ -119,7 +119,10 @@ fn rows(ours: &StageSummary, theirs: &EvalscopeSummary) -> Vec<(String, Option<f
         "Total Throughput (tok/s)",
     ]
     .iter()
-    .map(|name| (name.to_string(), mine(name), measured(theirs.figure(name))))
+    .map(|name| {
+        let other = theirs.figure(name).or_else(|| theirs.figure(&format!("Avg {name}")));
+        (name.to_string(), mine(name), measured(other))
+    })
     .collect();
     let successes = (ours.succeeded as f64, theirs.figure("Success Requests"));
     rows.insert(0, ("Success Requests".to_string(), Some(successes.0), successes.1));
@@ -136,8 +139,11 @@ fn rows(ours: &StageSummary, theirs: &EvalscopeSummary) -> Vec<(String, Option<f
 
 /// Writes its files into `folder`.
 pub fn write(folder: &Path, theirs: &EvalscopeSummary) -> Result<(), OutputError> {
-    let figures: Map<String, Value> =
-        theirs.figures.iter().map(|(name, value)| (name.to_string(), json!(value))).collect();
+    let figure = |&(name, value): &(&str, f64)| {
+        let whole = name == "Concurrency" || name.ends_with(" Requests");
+        (name.to_string(), if whole { json!(value as i64) } else { json!(value) })
+    };
+    let figures: Map<String, Value> = theirs.figures.iter().map(figure).collect();
     let row = |(label, values): &(String, Vec<Option<f64>>)| {
         let cells = EvalscopeSummary::columns().iter().zip(values);
         let cells = cells.map(|(name, value)| (name.to_string(), json!(value)));

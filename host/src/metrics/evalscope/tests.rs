@@ -115,9 +115,9 @@ fn the_worked_example_has_both_tools_values() {
 
     let summary = summary(&[record]);
     for (name, expected) in [
-        ("TTFT (ms)", 100.0),
-        ("TPOT (ms)", 110.0),
-        ("ITL (ms)", 33.33),
+        ("Avg TTFT (ms)", 100.0),
+        ("Avg TPOT (ms)", 110.0),
+        ("Avg ITL (ms)", 33.33),
         ("Avg Latency (s)", 0.21),
         ("Test Duration (s)", 0.21),
         ("Output Throughput (tok/s)", 9.5238),
@@ -154,7 +154,7 @@ fn an_error_in_a_stream_and_a_stream_of_nothing_are_successes_there() {
     let summary = summary(&[record(&broken), record(&empty), refused]);
     assert_eq!(summary.figure("Success Requests"), Some(2.0));
     assert_eq!(summary.figure("Failed Requests"), Some(1.0));
-    assert_eq!(summary.figure("TTFT (ms)"), Some(50.0), "(100 + 0) / 2");
+    assert_eq!(summary.figure("Avg TTFT (ms)"), Some(50.0), "(100 + 0) / 2");
     // The refusal took a second; its end does not count.
     assert_eq!(summary.figure("Test Duration (s)"), Some(0.3));
 }
@@ -169,7 +169,7 @@ fn streams_are_averaged_without_the_whole_replies() {
     let records = [stream(&slow), stream(&fast), whole(1.5), whole(1.6)];
     let got = summary(&records.iter().map(record).collect::<Vec<_>>());
     assert_eq!((got.figure("Stream Requests"), got.figure("Non-Stream Requests")), (Some(2.0), Some(2.0)));
-    assert_eq!((got.figure("TTFT (ms)"), got.figure("ITL (ms)")), (Some(350.0), Some(30.0)));
+    assert_eq!((got.figure("Avg TTFT (ms)"), got.figure("Avg ITL (ms)")), (Some(350.0), Some(30.0)));
     assert_eq!(got.percentile("50%", "TTFT (ms)"), Some(400.0), "the index rule takes the upper of two");
     assert_eq!(got.percentile("min", "TPOT (ms)"), Some(20.0));
 
@@ -177,15 +177,15 @@ fn streams_are_averaged_without_the_whole_replies() {
     let stream = |outputs| Given { outputs, tokens: (10, 50), ..NOTHING };
     let records = [stream(&[0.3, 1.0]), stream(&[0.4, 1.0]), whole(1.5), whole(1.6)];
     let got = summary(&records.iter().map(record).collect::<Vec<_>>());
-    assert_eq!((got.figure("TPOT (ms)"), got.figure("Avg Latency (s)")), (Some(13.27), Some(1.275)));
+    assert_eq!((got.figure("Avg TPOT (ms)"), got.figure("Avg Latency (s)")), (Some(13.27), Some(1.275)));
 
     let only = summary(&[record(&whole(2.0))]);
     assert_eq!(
-        (only.figure("TTFT (ms)"), only.figure("TPOT (ms)"), only.figure("ITL (ms)")),
+        (only.figure("Avg TTFT (ms)"), only.figure("Avg TPOT (ms)"), only.figure("Avg ITL (ms)")),
         (Some(2000.0), Some(0.0), Some(0.0))
     );
     let none = summary(&[record(&Given { failure: Some(FailureKind::ReadTimeout), ..NOTHING })]);
-    assert_eq!((none.figure("TTFT (ms)"), none.figure("TPOT (ms)")), (Some(-1.0), Some(-1.0)));
+    assert_eq!((none.figure("Avg TTFT (ms)"), none.figure("Avg TPOT (ms)")), (Some(-1.0), Some(-1.0)));
 }
 
 /// 1 to 100 s, 1 to 10 s, and 1 to 4 s, as their code was seen to answer.
@@ -214,4 +214,53 @@ fn cached_tokens_make_their_hit_rate() {
 #[test]
 fn rounding_is_that_of_python() {
     assert_eq!((round(0.125, 2), round(2.675, 2), round(0.375, 2)), (0.12, 2.67, 0.38));
+}
+
+/// The keys of its file, in its order: those that are always there, and those of conversations.
+#[test]
+fn the_figures_have_its_names() {
+    let always = [
+        "Test Duration (s)",
+        "Concurrency",
+        "Request Rate (req/s)",
+        "Total Requests",
+        "Success Requests",
+        "Failed Requests",
+        "Stream Requests",
+        "Non-Stream Requests",
+        "Req Throughput (req/s)",
+        "Avg Latency (s)",
+        "Avg Input Tokens",
+        "Output Throughput (tok/s)",
+        "Total Throughput (tok/s)",
+        "Avg TTFT (ms)",
+        "Avg TPOT (ms)",
+        "Avg ITL (ms)",
+        "Avg Output Tokens",
+        "Input Throughput (tok/s)",
+    ];
+    let names =
+        |summary: &EvalscopeSummary| summary.figures.iter().map(|(name, _)| *name).collect::<Vec<_>>();
+    let given = Given { outputs: &[0.25, 0.5], tokens: (10, 2), ..NOTHING };
+    let single = summary(&[record(&given)]);
+    assert_eq!(names(&single), always);
+    assert_eq!(single.figure("Input Throughput (tok/s)"), Some(0.0), "it is of embeddings and ranks there");
+
+    let stage = StageHeader { conversations: true, ..stage() };
+    let mut turns = EvalscopeAccumulator::new(&stage);
+    for (turn, outputs) in [(0, [0.25, 0.5]), (1, [0.5, 0.75]), (2, [0.75, 1.0])] {
+        let mut record = record(&Given { outputs: &outputs, tokens: (10, 2), ..NOTHING });
+        (record.key.turn, record.key.input_turns) = (turn, turn + 1);
+        turns.push(&record);
+    }
+    let turns = turns.finish(&stage).unwrap();
+    let more = ["Avg Turns/Request", "Avg First-Turn TTFT (ms)", "Avg Subsequent-Turn TTFT (ms)"];
+    assert_eq!(names(&turns)[always.len()..], more);
+    assert_eq!(more.map(|name| turns.figure(name).unwrap()), [2.0, 250.0, 625.0]);
+
+    let mut embedded = record(&Given { closed: 0.5, tokens: (10, 0), ..NOTHING });
+    embedded.key.api = "openai_embedding".into();
+    let embedded = summary(&[embedded]);
+    assert_eq!(embedded.figure("Input Throughput (tok/s)"), Some(20.0));
+    assert_eq!(embedded.figure("Avg TTFT (ms)"), Some(0.0));
 }
