@@ -2,6 +2,7 @@
 //! printed as a figure comes from them.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde::Serialize;
 
@@ -55,6 +56,8 @@ impl Counts {
 pub struct Columns {
     origin: Nanos,
     width_ns: i64,
+    /// The column that was asked for last, from when to when it is: moments come one close after the other.
+    last: (usize, Range<i64>),
 }
 
 impl Columns {
@@ -63,13 +66,25 @@ impl Columns {
 
     /// Columns from `origin` on, 1 ms wide to begin with.
     pub fn new(origin: Nanos) -> Columns {
-        Columns { origin, width_ns: 1_000_000 }
+        Columns { origin, width_ns: 1_000_000, last: (0, 0..0) }
     }
 
     /// The position of a moment; it may be beyond the last column. What was before the origin is in
     /// the first.
-    fn at(&self, at: Nanos) -> usize {
-        usize::try_from((at - self.origin).0.max(0) / self.width_ns).unwrap_or(usize::MAX)
+    fn at(&mut self, at: Nanos) -> usize {
+        if !self.last.1.contains(&at.0) {
+            let column = (at - self.origin).0.max(0) / self.width_ns;
+            let from = self.origin.0 + column * self.width_ns;
+            self.last =
+                (usize::try_from(column).unwrap_or(usize::MAX), from..from.saturating_add(self.width_ns));
+        }
+        self.last.0
+    }
+
+    /// Makes each as wide as two.
+    fn widen(&mut self) {
+        self.width_ns *= 2;
+        self.last.1 = 0..0;
     }
 }
 
@@ -110,7 +125,7 @@ impl Track {
     fn reach(&mut self, at: Nanos) -> usize {
         let mut column = self.columns.at(at);
         while column >= Columns::MOST {
-            self.columns.width_ns *= 2;
+            self.columns.widen();
             self.sums = self.sums.chunks(2).map(|pair| pair.iter().sum()).collect();
             column = self.columns.at(at);
         }
@@ -233,7 +248,7 @@ impl HeatMap {
     pub fn add(&mut self, at: Nanos, value: f64) {
         let mut column = self.columns.at(at);
         while column >= Columns::MOST {
-            self.columns.width_ns *= 2;
+            self.columns.widen();
             self.counts = self.counts.chunks_mut(2).map(merged).collect();
             column = self.columns.at(at);
         }

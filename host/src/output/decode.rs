@@ -149,13 +149,14 @@ fn failure(ok: bool, kind: Option<&str>, message: Option<&str>) -> Result<Option
 }
 
 /// A column of lists, with elements of the type that it should have.
-struct Lists<'a, A> {
+pub(super) struct Lists<'a, A> {
     lists: &'a ListArray,
-    values: &'a A,
+    pub(super) values: &'a A,
 }
 
 impl<'a, A: Array + 'static> Lists<'a, A> {
-    fn new(batch: &'a RecordBatch, name: &str) -> Result<Lists<'a, A>, String> {
+    /// The column `name`. Fails if it is missing or of another type.
+    pub(super) fn new(batch: &'a RecordBatch, name: &str) -> Result<Lists<'a, A>, String> {
         let lists = column::<ListArray>(batch, name)?;
         let values = lists.values();
         match values.as_any().downcast_ref() {
@@ -165,7 +166,7 @@ impl<'a, A: Array + 'static> Lists<'a, A> {
     }
 
     /// Where the list of a row is among the values; `None` if it is null.
-    fn at(&self, row: usize) -> Option<Range<usize>> {
+    pub(super) fn at(&self, row: usize) -> Option<Range<usize>> {
         let offsets = self.lists.value_offsets();
         (!self.lists.is_null(row)).then(|| offsets[row] as usize..offsets[row + 1] as usize)
     }
@@ -226,7 +227,8 @@ pub(super) fn column<'a, A: Array + 'static>(batch: &'a RecordBatch, name: &str)
     array.as_any().downcast_ref().ok_or_else(|| format!("the column \"{name}\" is of type {found}"))
 }
 
-fn get<A: ArrayAccessor>(array: A, row: usize) -> Option<A::Item> {
+/// The value of a row; `None` if it is null.
+pub(super) fn get<A: ArrayAccessor>(array: A, row: usize) -> Option<A::Item> {
     (!array.is_null(row)).then(|| array.value(row))
 }
 

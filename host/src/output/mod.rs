@@ -1,6 +1,7 @@
 //! Consumers of events. Each output is independent of the others and of the engine: one that
 //! fails is reported and dropped, and the rest go on.
 
+mod ahead;
 mod cells;
 pub mod comparison;
 #[cfg(test)]

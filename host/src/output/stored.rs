@@ -2,16 +2,17 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
 
 use arrow::array::RecordBatch;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::statistics::Statistics;
 
 use super::OutputError;
+use super::ahead::Ahead;
 use super::decode::records_from;
 use super::journal::{reason, recover_command};
 use super::schema::{END_KEY, JOURNAL_FILE, RECORDS_FILE, RECOVERED_KEY, RUN_KEY, STAGE_KEY};
@@ -69,44 +70,23 @@ pub fn read_figures(path: &Path) -> Result<StoredStage, OutputError> {
     open(path, &NOT_IN_FIGURES)
 }
 
-/// Columns that say nothing of when something happened that others do not.
-const NOT_TIMED: [&str; 9] = [
-    "request_id",
-    "bare_choice_ns",
-    "bare_event_ns",
-    "conversation_id",
-    "finish_reason",
-    "itl_ms",
-    "labels",
-    "prompt",
-    "output",
-];
-
-/// Does the same as [`read`] for those who only want to know what happened when: the ids, labels and
-/// texts are not read, nor the intervals, which the frames have.
-pub(super) fn read_timed(path: &Path) -> Result<StoredStage, OutputError> {
-    open(path, &NOT_TIMED)
+/// Some columns of the records of a stage.
+pub(super) struct StoredColumns {
+    /// The run that it is of.
+    pub(super) run: RunHeader,
+    /// The stage; its folder is where the file is now.
+    pub(super) stage: StageHeader,
+    /// The rows, in the order that the requests were over. They are read as they are asked for.
+    pub(super) batches: Ahead<RecordBatch>,
 }
 
-/// Columns that hold more than the one moment or figure of a request, or say nothing of when it was made.
-const NOT_OF_SPANS: [&str; 11] = [
-    REQUEST_ID,
-    "bare_choice_ns",
-    "bare_event_ns",
-    "conversation_id",
-    "frame_ns",
-    "frame_tokens",
-    "finish_reason",
-    "itl_ms",
-    "labels",
-    "prompt",
-    "output",
-];
-
-/// Does the same as [`read`] for those who only want to know from when to when requests were made: nothing
-/// is read of what happened within one, but for the moments that have columns of their own.
-pub(super) fn read_spans(path: &Path) -> Result<StoredStage, OutputError> {
-    open(path, &NOT_OF_SPANS)
+/// Opens no more than `columns` of the records of a stage; `path` is as for [`read`]. A column that the
+/// file has not is missing in the batches.
+pub(super) fn read_columns(path: &Path, columns: &[&str]) -> Result<StoredColumns, OutputError> {
+    let opened = Opened::new(path)?;
+    let (reader, file) = (opened.reader(|name| columns.contains(&name))?, &opened.file);
+    let batches = Ahead::new(reader, file, Ok);
+    Ok(StoredColumns { run: opened.run, stage: opened.stage, batches })
 }
 
 /// The rows of a stage as they are in its file.
@@ -155,44 +135,74 @@ fn has_conversations(metadata: &ParquetMetaData) -> bool {
     })
 }
 
-fn open(path: &Path, left_out: &'static [&'static str]) -> Result<StoredStage, OutputError> {
-    let file = if path.is_dir() { path.join(RECORDS_FILE) } else { path.to_path_buf() };
-    if !file.exists() {
-        let journal = file.with_file_name(JOURNAL_FILE);
-        let folder = file.parent().unwrap_or(Path::new("."));
-        let advice = if journal.exists() {
-            format!("the run was cut short: run {} first", recover_command(folder))
-        } else {
-            "name the folder of a stage".to_string()
-        };
-        return Err(OutputError(format!("there is no \"{}\": {advice}", file.display())));
+/// A file of records that was opened, and what it says of itself.
+struct Opened {
+    file: PathBuf,
+    bytes: File,
+    metadata: ArrowReaderMetadata,
+    run: RunHeader,
+    stage: StageHeader,
+    end: Option<StageEnd>,
+}
+
+impl Opened {
+    fn new(path: &Path) -> Result<Opened, OutputError> {
+        let file = if path.is_dir() { path.join(RECORDS_FILE) } else { path.to_path_buf() };
+        if !file.exists() {
+            let journal = file.with_file_name(JOURNAL_FILE);
+            let folder = file.parent().unwrap_or(Path::new("."));
+            let advice = if journal.exists() {
+                format!("the run was cut short: run {} first", recover_command(folder))
+            } else {
+                "name the folder of a stage".to_string()
+            };
+            return Err(OutputError(format!("there is no \"{}\": {advice}", file.display())));
+        }
+        let told = |error: String| damaged(&file, &error);
+        let bytes = File::open(&file).map_err(|error| told(error.to_string()))?;
+        let metadata =
+            ArrowReaderMetadata::load(&bytes, Default::default()).map_err(|error| told(reason(&error)))?;
+        let pairs = metadata.metadata();
+        let need =
+            |key| value(pairs, key).ok_or_else(|| told(format!("\"{key}\" is missing in its metadata")));
+        let run = parsed(RUN_KEY, need(RUN_KEY)?).map_err(told)?;
+        let mut stage: StageHeader = parsed(STAGE_KEY, need(STAGE_KEY)?).map_err(told)?;
+        stage.folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
+        let end = value(pairs, END_KEY).map(|json| parsed(END_KEY, json)).transpose().map_err(told)?;
+        Ok(Opened { file, bytes, metadata, run, stage, end })
     }
-    let told = |error: String| {
-        let file = file.display();
-        OutputError(format!("could not read \"{file}\": {error}; it is damaged, or not written by tickrate"))
-    };
-    let opened = File::open(&file).map_err(|error| told(error.to_string()))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(opened).map_err(|error| told(reason(&error)))?;
-    let metadata = builder.metadata().clone();
-    let need =
-        |key| value(&metadata, key).ok_or_else(|| told(format!("\"{key}\" is missing in its metadata")));
-    let run = parsed(RUN_KEY, need(RUN_KEY)?).map_err(told)?;
-    let mut stage: StageHeader = parsed(STAGE_KEY, need(STAGE_KEY)?).map_err(told)?;
-    stage.folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
-    let end = value(&metadata, END_KEY).map(|json| parsed(END_KEY, json)).transpose().map_err(told)?;
-    let recovered = value(&metadata, RECOVERED_KEY) == Some("true");
+
+    /// A reader of the columns that are `wanted`.
+    fn reader(&self, wanted: impl Fn(&str) -> bool) -> Result<ParquetRecordBatchReader, OutputError> {
+        let told = |error: &(dyn std::error::Error + 'static)| damaged(&self.file, &reason(error));
+        let bytes = self.bytes.try_clone().map_err(|error| told(&error))?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, self.metadata.clone());
+        let roots = builder.parquet_schema().root_schema().get_fields().iter().enumerate();
+        let read = roots.filter(|(_, root)| wanted(root.name())).map(|(at, _)| at);
+        let mask = ProjectionMask::roots(builder.parquet_schema(), read);
+        let rows = batch_rows(self.metadata.metadata());
+        builder.with_projection(mask).with_batch_size(rows).build().map_err(|error| told(&error))
+    }
+}
+
+fn damaged(file: &Path, error: &str) -> OutputError {
+    let file = file.display();
+    OutputError(format!("could not read \"{file}\": {error}; it is damaged, or not written by tickrate"))
+}
+
+fn open(path: &Path, left_out: &'static [&'static str]) -> Result<StoredStage, OutputError> {
+    let opened = Opened::new(path)?;
+    let metadata = opened.metadata.metadata();
+    let recovered = value(metadata, RECOVERED_KEY) == Some("true");
     let left_out = match left_out {
-        [REQUEST_ID, others @ ..] if has_conversations(&metadata) => others,
+        [REQUEST_ID, others @ ..] if has_conversations(metadata) => others,
         all => all,
     };
     let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
-    let roots = builder.parquet_schema().root_schema().get_fields().iter().enumerate();
-    let read = roots.filter(|(_, root)| !left_out.contains(&root.name())).map(|(at, _)| at);
-    let mask = ProjectionMask::roots(builder.parquet_schema(), read);
-    let builder = builder.with_projection(mask).with_batch_size(batch_rows(&metadata));
-    let reader = builder.build().map_err(|error| told(reason(&error)))?;
-    let records =
-        Records { source: Source::Closed(Some((reader, left_out))), batch: Vec::new().into_iter(), file };
+    let reader = opened.reader(|name| !left_out.contains(&name))?;
+    let batches = Ahead::new(reader, &opened.file, move |batch| records_from(&batch, left_out));
+    let records = Records { batches, batch: Vec::new().into_iter() };
+    let Opened { run, stage, end, .. } = opened;
     Ok(StoredStage { run, stage, end, recovered, rows, records })
 }
 
@@ -214,22 +224,10 @@ fn batch_rows(metadata: &ParquetMetaData) -> usize {
 
 /// The records of a stage, read a little ahead of being asked for, on a thread of their own.
 /// After an error there are no more.
+#[derive(Debug)]
 pub struct Records {
-    source: Source,
+    batches: Ahead<Vec<RequestRecord>>,
     batch: std::vec::IntoIter<RequestRecord>,
-    file: PathBuf,
-}
-
-/// Where records come from: a thread, once the first of them was asked for.
-enum Source {
-    Closed(Option<(ParquetRecordBatchReader, &'static [&'static str])>),
-    Reading(Receiver<Result<Vec<RequestRecord>, String>>, JoinHandle<()>),
-}
-
-impl std::fmt::Debug for Records {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Records").field("file", &self.file).finish_non_exhaustive()
-    }
 }
 
 impl Iterator for Records {
@@ -240,53 +238,10 @@ impl Iterator for Records {
             if let Some(record) = self.batch.next() {
                 return Some(Ok(record));
             }
-            let read = match std::mem::replace(&mut self.source, Source::Closed(None)) {
-                Source::Closed(reader) => {
-                    let (reader, left_out) = reader?;
-                    let (sender, batches) = sync_channel(1);
-                    let thread = std::thread::Builder::new().name("records".into());
-                    match thread.spawn(move || read_ahead(reader, left_out, &sender)) {
-                        Ok(thread) => {
-                            self.source = Source::Reading(batches, thread);
-                            continue;
-                        }
-                        Err(error) => Err(error.to_string()),
-                    }
-                }
-                Source::Reading(batches, thread) => match batches.recv() {
-                    Ok(read) => {
-                        self.source = Source::Reading(batches, thread);
-                        read
-                    }
-                    // It has read to the end, unless it came to grief.
-                    Err(_) if thread.join().is_ok() => return None,
-                    Err(_) => Err("the thread that read it panicked".to_string()),
-                },
-            };
-            match read {
+            match self.batches.next()? {
                 Ok(records) => self.batch = records.into_iter(),
-                Err(error) => {
-                    let file = self.file.display();
-                    let told = format!("could not read \"{file}\": {error}; it is damaged, or was changed");
-                    return Some(Err(OutputError(told)));
-                }
+                Err(error) => return Some(Err(error)),
             }
-        }
-    }
-}
-
-/// Reads batch after batch, up to the first error, or until nobody wants more.
-fn read_ahead(
-    reader: ParquetRecordBatchReader,
-    left_out: &[&str],
-    batches: &SyncSender<Result<Vec<RequestRecord>, String>>,
-) {
-    for batch in reader {
-        let batch = batch.map_err(|error| reason(&error));
-        let records = batch.and_then(|batch| records_from(&batch, left_out));
-        let failed = records.is_err();
-        if batches.send(records).is_err() || failed {
-            return;
         }
     }
 }

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::exchanges::Exchange;
 use crate::metrics::{Distribution, Samples};
-use crate::record::{RequestRecord, TokenFrame};
 use crate::units::Nanos;
 
 /// The quantiles of a metric that a timeline has.
@@ -26,16 +26,10 @@ impl Default for Span {
     }
 }
 
-/// When a request began to exist: it was sent, or should have been.
-fn began(record: &RequestRecord) -> Nanos {
-    record.sent.unwrap_or(record.due.min(record.closed))
-}
-
 impl Span {
-    /// The span that `record`, the next in the file, belongs to as well.
-    pub(super) fn with(self, record: &RequestRecord) -> Span {
-        let began = began(record);
-        let last = self.last.max(record.closed);
+    /// The span that the next request in the file belongs to as well.
+    pub(super) fn with(self, began: Nanos, closed: Nanos) -> Span {
+        let last = self.last.max(closed);
         Span { first: self.first.min(began), last, lag: self.lag.max(last - began) }
     }
 
@@ -55,6 +49,8 @@ pub(super) struct Intervals {
     open: VecDeque<Interval>,
     seen: Nanos,
     in_flight: i64,
+    /// The times between the frames of the request that is being placed, in milliseconds.
+    itl_ms: Vec<f64>,
 }
 
 /// One interval of a stage.
@@ -95,30 +91,30 @@ impl Intervals {
     pub(super) fn new(folder: &Path, span: &Span, length: Nanos) -> Intervals {
         let count = usize::try_from((span.length().0 + length.0 - 1) / length.0).unwrap_or(1).max(1);
         let folder = folder.to_path_buf();
-        let (span, open) = (*span, VecDeque::new());
-        Intervals { folder, span, length, count, done: 0, open, seen: Nanos(i64::MIN), in_flight: 0 }
+        let (open, itl_ms, seen) = (VecDeque::new(), Vec::new(), Nanos(i64::MIN));
+        Intervals { folder, span: *span, length, count, done: 0, open, seen, in_flight: 0, itl_ms }
     }
 
     /// Puts what happened to a request where it happened, and returns the intervals that are complete.
-    pub(super) fn push(&mut self, record: &RequestRecord) -> Vec<Interval> {
-        if let Some(sent) = record.sent {
+    pub(super) fn push(&mut self, exchange: &Exchange<'_>) -> Vec<Interval> {
+        if let Some(sent) = exchange.sent {
             self.at(sent).sent += 1;
             self.at(sent).changes.push((sent, 1));
-            self.at(record.closed).changes.push((record.closed, -1));
+            self.at(exchange.closed).changes.push((exchange.closed, -1));
         }
-        let over = self.at(record.completed);
-        if record.ok() {
+        let over = self.at(exchange.completed);
+        if exchange.ok {
             over.succeeded += 1;
-            over.latency_ms.push(record.latency_ms);
-            over.tpot_ms.push(record.tpot_ms);
-            if let Some(at) = record.first_token {
-                self.at(at).ttft_ms.push(record.ttft_ms);
+            over.latency_ms.push(exchange.latency_ms);
+            over.tpot_ms.push(exchange.tpot_ms);
+            if let Some(at) = exchange.first_token {
+                self.at(at).ttft_ms.push(exchange.ttft_ms);
             }
-            self.place_frames(record);
+            self.place_frames(exchange);
         } else {
             over.failed += 1;
         }
-        self.seen = self.seen.max(record.closed);
+        self.seen = self.seen.max(exchange.closed);
         let untouched = self.seen - self.span.lag;
         let complete = ((untouched - self.span.first).0 / self.length.0).clamp(0, self.count as i64 - 1);
         self.hand_out(complete as usize)
@@ -127,32 +123,37 @@ impl Intervals {
     /// An interval between two frames is where it ends. The output tokens come with their frames: as many as
     /// each is known to have brought, or else an equal share; without frames, when the answer is complete.
     /// Their sum is the request's count.
-    fn place_frames(&mut self, record: &RequestRecord) {
-        let output = record.tokens.output.map(|tokens| tokens as f64);
-        let frames = &record.token_frames;
-        if let Some(output) = output.filter(|_| frames.is_empty()) {
-            self.at(record.completed).output_tokens += output;
+    fn place_frames(&mut self, exchange: &Exchange<'_>) {
+        let output = exchange.output_tokens.map(|tokens| tokens as f64);
+        let times = exchange.frame_ns;
+        if let Some(output) = output.filter(|_| times.is_empty()) {
+            self.at(exchange.completed).output_tokens += output;
         }
-        let known: Option<f64> = frames.iter().map(|frame| frame.tokens.map(f64::from)).sum();
-        let known = known.filter(|&sum| sum > 0.0);
-        let each = output.unwrap_or(0.0) / known.unwrap_or(frames.len() as f64);
-        let mut before = None;
-        let mut rest = &frames[..];
+        let sum_of = |counts: &[i32]| counts.iter().map(|&tokens| i64::from(tokens)).sum::<i64>();
+        let known = exchange.frame_tokens.map(|counts| (counts, sum_of(counts))).filter(|(_, sum)| *sum > 0);
+        let each = output.unwrap_or(0.0) / known.map_or(times.len() as f64, |(_, sum)| sum as f64);
+        let mut itl_ms = std::mem::take(&mut self.itl_ms);
+        itl_ms.clear();
+        itl_ms.extend(times.windows(2).map(|pair| Nanos(pair[1] - pair[0]).as_ms()));
+        let mut placed = 0;
         // Many frames after each other are in the same interval.
-        while let Some(first) = rest.first() {
-            let interval = self.at(first.at);
-            let (from, until) = (interval.start, interval.end);
-            let same = |frame: &&TokenFrame| (from..until).contains(&frame.at);
-            let many = rest.iter().take_while(same).count().max(1);
-            for frame in &rest[..many] {
-                if let Some(before) = before.replace(frame.at) {
-                    interval.itl_ms.push(Some((frame.at - before).as_ms()));
+        while let Some(&first) = times.get(placed) {
+            let interval = self.at(Nanos(first));
+            let within = interval.start.0..interval.end.0;
+            let many = times[placed..].iter().take_while(|at| within.contains(at)).count().max(1);
+            let until = placed + many;
+            interval.itl_ms.extend(&itl_ms[placed.max(1) - 1..until - 1]);
+            match known {
+                Some((counts, _)) => {
+                    counts[placed..until]
+                        .iter()
+                        .for_each(|&tokens| interval.output_tokens += each * f64::from(tokens));
                 }
-                let tokens = frame.tokens.filter(|_| known.is_some()).map_or(1.0, f64::from);
-                interval.output_tokens += each * tokens;
+                None => (0..many).for_each(|_| interval.output_tokens += each),
             }
-            rest = &rest[many..];
+            placed = until;
         }
+        self.itl_ms = itl_ms;
     }
 
     /// The intervals that are left.
@@ -238,17 +239,24 @@ impl Interval {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::rows::Rows;
     use super::super::super::sample;
+    use super::super::exchanges::{Exchanges, Requests};
     use super::*;
+    use crate::record::RequestRecord;
     use proptest::prelude::*;
 
     fn figures(records: &[RequestRecord], length: Nanos) -> (Vec<Figures>, usize) {
         let folder = tempfile::tempdir().unwrap();
-        let span = records.iter().fold(Span::default(), Span::with);
+        let mut rows = Rows::new();
+        records.iter().for_each(|record| rows.push(record));
+        let batch = rows.finish().unwrap();
+        let requests = Requests::new(&batch).unwrap();
+        let span = requests.began_and_closed().fold(Span::default(), |span, (b, c)| span.with(b, c));
         let mut intervals = Intervals::new(folder.path(), &span, length);
         let (mut out, mut most_open) = (Vec::new(), 0);
-        for record in records {
-            out.extend(intervals.push(record));
+        for exchange in Exchanges::new(&batch).unwrap().iter() {
+            out.extend(intervals.push(&exchange.unwrap()));
             most_open = most_open.max(intervals.open.len());
         }
         out.extend(intervals.finish());
@@ -298,5 +306,21 @@ mod tests {
         assert!(most_open < 15, "{most_open}");
         let middle = &intervals[1000];
         assert!((4.5..6.5).contains(&middle.in_flight), "{}", middle.in_flight);
+    }
+
+    #[test]
+    fn frames_share_the_tokens_equally_where_one_does_not_know_its_own() {
+        let mut known = sample::success(0, 4);
+        let of = |record: &RequestRecord| {
+            let (intervals, _) = figures(std::slice::from_ref(record), Nanos::from_ms(1.0));
+            let tokens =
+                intervals.iter().map(|interval| interval.output_tokens).filter(|&tokens| tokens > 0.0);
+            tokens.collect::<Vec<f64>>()
+        };
+        known.tokens.output = Some(8);
+        known.token_frames.iter_mut().zip([1, 2, 4, 1]).for_each(|(frame, n)| frame.tokens = Some(n));
+        assert_eq!(of(&known), [1.0, 2.0, 4.0, 1.0]);
+        known.token_frames[2].tokens = None;
+        assert_eq!(of(&known), [2.0; 4]);
     }
 }

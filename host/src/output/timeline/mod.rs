@@ -2,6 +2,7 @@
 //! `tickrate report` makes the same file again.
 
 mod columns;
+mod exchanges;
 mod intervals;
 
 use std::path::Path;
@@ -11,6 +12,7 @@ use serde_json::Value;
 pub use columns::TIMELINE_COLUMNS;
 
 use self::columns::cells;
+use self::exchanges::{EXCHANGE_COLUMNS, Exchanges, Requests, SPAN_COLUMNS};
 use self::intervals::{Intervals, Span};
 use super::schema::{STAGE_KEY, has_records};
 use super::table_file::TableFile;
@@ -53,14 +55,16 @@ impl Output for Timeline {
 /// timeline, and none is written.
 pub fn write(folder: &Path) -> Result<(), OutputError> {
     let mut span: Option<Span> = None;
-    for record in stored::read_spans(folder)?.records {
-        let record = record?;
-        if !record.key.warmup {
-            span = Some(span.unwrap_or_default().with(&record));
+    let mut stored = stored::read_columns(folder, &SPAN_COLUMNS)?;
+    while let Some(batch) = stored.batches.next() {
+        let batch = batch?;
+        let requests = Requests::new(&batch).map_err(|error| stored.batches.wrong(&error))?;
+        for (began, closed) in requests.began_and_closed() {
+            span = Some(span.unwrap_or_default().with(began, closed));
         }
     }
     let Some(span) = span else { return Ok(()) };
-    let stored = stored::read_timed(folder)?;
+    let mut stored = stored::read_columns(folder, &EXCHANGE_COLUMNS)?;
     let asked = stored.run.config.pointer("/output/timeline_interval_s").and_then(Value::as_f64);
     let length = Nanos::from_s(asked.unwrap_or(INTERVAL_S)).0.max(1);
     let length = Nanos(length * (span.length().0 / length / MOST + 1));
@@ -72,13 +76,13 @@ pub fn write(folder: &Path) -> Result<(), OutputError> {
     };
     let mut intervals = Intervals::new(folder, &span, length);
     let name = &stored.stage.name;
-    for record in stored.records {
-        let record = record?;
-        if record.key.warmup {
-            continue;
-        }
-        for interval in intervals.push(&record) {
-            file.push(cells(name, &interval.finish().map_err(failed)?))?;
+    while let Some(batch) = stored.batches.next() {
+        let batch = batch?;
+        let wrong = |error: String| stored.batches.wrong(&error);
+        for exchange in Exchanges::new(&batch).map_err(wrong)?.iter() {
+            for interval in intervals.push(&exchange.map_err(wrong)?) {
+                file.push(cells(name, &interval.finish().map_err(failed)?))?;
+            }
         }
     }
     for interval in intervals.finish() {
