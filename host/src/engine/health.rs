@@ -66,8 +66,11 @@ pub(super) struct WorkerReport {
     pub(super) starved: Starved,
 }
 
-/// How often a worker's event loop is asked how late it is.
-const PROBE_EVERY: Nanos = Nanos(10_000_000);
+/// How often a worker's event loop is asked how late it is: at first, so that a short stage can be
+/// judged, and then, since with few streams each question wakes a core that would sleep.
+const PROBE_EVERY: [Nanos; 2] = [Nanos(10_000_000), Nanos(25_000_000)];
+/// How many questions are asked at first.
+const FIRST_PROBES: u32 = 50;
 
 /// Notes, again and again, how much later than asked the event loop runs a timer: what any read on
 /// that loop may have been late by. It ends when it is aborted.
@@ -77,8 +80,10 @@ pub(super) async fn watch_loop(
     activity: Arc<Activity>,
 ) -> io::Result<()> {
     let mut timer = PreciseTimer::new(clock)?;
+    let mut asked = 0;
     loop {
-        let due = clock.now() + PROBE_EVERY;
+        let due = clock.now() + PROBE_EVERY[usize::from(asked >= FIRST_PROBES)];
+        asked = FIRST_PROBES.min(asked + 1);
         timer.wait_until(due).await?;
         let late = clock.now() - due;
         lag.borrow_mut().record(late);
