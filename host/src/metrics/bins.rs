@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use crate::units::Nanos;
 
-/// Bits of the mantissa that tell bins apart: 32 bins for each doubling, each 2 to 3 % wide.
-const MANTISSA_BITS: u32 = 5;
+/// Bits of the mantissa that tell bins apart: 256 bins for each doubling, each 0.2 to 0.4 % wide, so that
+/// times which are all nearly the same still have a shape.
+const MANTISSA_BITS: u32 = 8;
 const SHIFT: u32 = 52 - MANTISSA_BITS;
 
 /// What is less is in the lowest bin: a microsecond, in milliseconds. Frames that came with one read are
@@ -33,21 +34,32 @@ fn edge(bin: usize) -> f64 {
     f64::from_bits(((bin + prefix(LEAST)) as u64) << SHIFT)
 }
 
-/// How many values there are in each bin.
+/// How many values there are in each bin, from the lowest that has any.
 #[derive(Debug, Clone, Default)]
-struct Counts(Vec<u64>);
+struct Counts {
+    lowest: usize,
+    counts: Vec<u64>,
+}
 
 impl Counts {
     fn add(&mut self, bin: usize, count: u64) {
-        if self.0.len() <= bin {
-            self.0.resize(bin + 1, 0);
+        if self.counts.is_empty() {
+            self.lowest = bin;
+        } else if bin < self.lowest {
+            self.counts.splice(0..0, std::iter::repeat_n(0, self.lowest - bin));
+            self.lowest = bin;
         }
-        self.0[bin] += count;
+        let at = bin - self.lowest;
+        if self.counts.len() <= at {
+            self.counts.resize(at + 1, 0);
+        }
+        self.counts[at] += count;
     }
 
     /// The bins that have values, in order, and how many.
     fn filled(&self) -> impl DoubleEndedIterator<Item = (usize, u64)> {
-        self.0.iter().copied().enumerate().filter(|(_, count)| *count > 0)
+        let counted = self.counts.iter().copied().enumerate().filter(|(_, count)| *count > 0);
+        counted.map(|(at, count)| (self.lowest + at, count))
     }
 }
 
@@ -189,7 +201,7 @@ impl Histogram {
         self.counts.add(bin_of(value), 1);
     }
 
-    /// At most 48 bars over all values; `None` if there are none.
+    /// At most 48 bars over all values, and fewer of few; `None` if there are none.
     pub fn bars(&self) -> Option<Bars> {
         let (first, last) = (self.counts.filled().next()?.0, self.counts.filled().next_back()?.0);
         let (low, high) = (edge(first), edge(last + 1));
@@ -197,7 +209,10 @@ impl Histogram {
         // No bar is narrower than two bins: one between two of them would look empty.
         let bins = ((high - low) / (edge(last + 1) - edge(last))) as usize / 2;
         let bins = if log { (last + 1 - first) / 2 } else { bins };
-        let bars = bins.clamp(1, Histogram::BARS);
+        // Few values in many bars would be a comb.
+        let values: u64 = self.counts.filled().map(|(_, count)| count).sum();
+        let enough = (1.5 * (values as f64).sqrt()).ceil() as usize;
+        let bars = bins.clamp(1, Histogram::BARS.min(enough));
         let at = |step: usize| {
             let share = step as f64 / bars as f64;
             if log { low * (high / low).powf(share) } else { low + (high - low) * share }
@@ -262,7 +277,8 @@ impl HeatMap {
     pub fn cells(&self) -> Option<Cells> {
         let bins = || self.counts.iter().flat_map(|column| column.filled().map(|(bin, _)| bin));
         let (first, last) = (bins().min()?, bins().max()?);
-        let rows = (last + 1 - first).min(HeatMap::ROWS);
+        // As with bars, no row is lower than two bins.
+        let rows = ((last + 1 - first) / 2).clamp(1, HeatMap::ROWS);
         let (low, high) = (edge(first), edge(last + 1));
         let edges: Vec<f64> =
             (0..=rows).map(|row| low * (high / low).powf(row as f64 / rows as f64)).collect();
@@ -296,13 +312,40 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_bin_holds_its_lower_edge_and_is_about_three_percent_wide() {
+    fn a_bin_holds_its_lower_edge_and_is_less_than_half_a_percent_wide() {
         for value in [1e-3, 0.99, 1.0, 20.0, 1e6] {
             let bin = bin_of(value);
             assert!(edge(bin) <= value && value < edge(bin + 1));
             let width = edge(bin + 1) / edge(bin) - 1.0;
-            assert!((0.015..0.032).contains(&width), "{value}: {width}");
+            assert!((0.0019..0.004).contains(&width), "{value}: {width}");
         }
+    }
+
+    #[test]
+    fn values_within_a_tenth_of_each_other_are_many_bars_and_rows() {
+        let (mut histogram, mut map) = (Histogram::default(), HeatMap::new(Columns::new(Nanos(0))));
+        for step in 0..1000 {
+            let value = 560.0 + 0.056 * f64::from(step);
+            histogram.add(value);
+            map.add(Nanos(i64::from(step)), value);
+        }
+        let bars = histogram.bars().unwrap();
+        assert!(
+            (12..=48).contains(&bars.counts.len()) && bars.counts.iter().all(|&count| count > 0),
+            "{bars:?}"
+        );
+        let mut few = Histogram::default();
+        (0..16).for_each(|step| few.add(560.0 + 3.5 * f64::from(step)));
+        assert!(few.bars().unwrap().counts.len() <= 6, "{few:?}");
+        let cells = map.cells().unwrap();
+        assert!((12..=28).contains(&cells.cells.len()), "a row for each of them: {cells:?}");
+    }
+
+    #[test]
+    fn a_lower_value_that_comes_later_is_counted_in_its_own_bin() {
+        let mut counts = Counts::default();
+        [40, 90, 7, 40].into_iter().for_each(|bin| counts.add(bin, 1));
+        assert_eq!(counts.filled().collect::<Vec<_>>(), [(7, 1), (40, 2), (90, 1)]);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What the stages of a run recommend: where it was best, where to look next, what to be careful
 //! with. Each sentence comes with the rule behind it.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::metrics::{Metric, Percentile, StageSummary, knee, load};
@@ -10,6 +12,8 @@ use crate::units::decimal;
 const LOW_SUCCESS: f64 = 95.0;
 /// Latency that grew by more than this from the lowest to the highest load, likewise.
 const STEEP: f64 = 3.0;
+/// Throughput that grows by less than this share of what the load grows by has levelled off.
+const LEVEL: f64 = 0.1;
 /// A 99th percentile of TTFT beyond so many medians is a long tail.
 const TAIL: f64 = 5.0;
 /// Fewer successes than this have no 99th percentile to speak of.
@@ -40,14 +44,33 @@ pub(super) fn recommend(stages: &[StageSummary]) -> Vec<Recommendation> {
     let mut measured: Vec<&StageSummary> = stages.iter().filter(|stage| stage.succeeded > 0).collect();
     let order = |stage: &StageSummary| load(stage).unwrap_or(f64::INFINITY);
     measured.sort_by(|a, b| order(a).total_cmp(&order(b)));
-    let mut out = sweep(stages, &measured);
+    let mut out: Vec<Recommendation> = nothing(stages).into_iter().collect();
+    out.extend(sweep(stages, &measured));
     out.extend(too_few(&measured));
+    out.extend(blurred(&measured));
     out.extend(stages.iter().flat_map(of_stage));
     out
 }
 
 fn mean(stage: &StageSummary, metric: Metric) -> Option<f64> {
     stage.distribution(metric).map(|distribution| distribution.mean())
+}
+
+/// That nothing was measured: every request of the run failed.
+fn nothing(stages: &[StageSummary]) -> Option<Recommendation> {
+    let total: u64 = stages.iter().map(|stage| stage.total).sum();
+    if total == 0 || stages.iter().any(|stage| stage.succeeded > 0) {
+        return None;
+    }
+    let mut kinds = BTreeMap::new();
+    for (kind, failures) in stages.iter().flat_map(|stage| &stage.failures) {
+        *kinds.entry(kind.name()).or_insert(0) += failures.count;
+    }
+    let (kind, count) = kinds.into_iter().max_by_key(|(_, count)| *count)?;
+    let text = format!(
+        "No request succeeded; {count} of {total} failed with {kind}: look at the errors of a stage before anything else."
+    );
+    Some(say(text, "not one request of the run succeeded"))
 }
 
 /// Of the sweep as a whole; empty unless there are several stages.
@@ -74,7 +97,9 @@ fn sweep(stages: &[StageSummary], measured: &[&StageSummary]) -> Vec<Recommendat
     if measured.len() > 1
         && let Some((at, stage)) = fastest
     {
-        out.push(if at == measured.len() - 1 {
+        out.push(if let Some(levelled) = (at == measured.len() - 1).then(|| levelled(measured)).flatten() {
+            levelled
+        } else if at == measured.len() - 1 {
             let text =
                 "Throughput was still growing at the highest load: test higher ones to find the limit.";
             say(text, "throughput is highest in the stage with the highest load")
@@ -113,6 +138,25 @@ fn sweep(stages: &[StageSummary], measured: &[&StageSummary]) -> Vec<Recommendat
     out
 }
 
+/// That the last step of the load brought next to nothing; `None` if it brought something.
+fn levelled(measured: &[&StageSummary]) -> Option<Recommendation> {
+    let [.., before, last] = measured else { return None };
+    let load_times = load(last)? / load(before)?;
+    let gain = last.request_throughput_rps()? / before.request_throughput_rps()? - 1.0;
+    let text = format!(
+        "Throughput has levelled off: {} has {} % more than {}, at {} times its load.",
+        last.stage.name,
+        decimal(gain * 100.0, 1),
+        before.stage.name,
+        decimal(load_times, 2)
+    );
+    let rule = format!(
+        "from the last load but one to the highest, throughput grew by less than {} % of what the load grew by",
+        decimal(LEVEL * 100.0, 0)
+    );
+    (gain < LEVEL * (load_times - 1.0)).then(|| say(text, rule))
+}
+
 /// Latency that grew, and which part of it did.
 fn steep(growth: f64, first: &StageSummary, last: &StageSummary) -> Recommendation {
     let grew = |metric| Some(mean(last, metric)? / mean(first, metric)?);
@@ -128,6 +172,28 @@ fn steep(growth: f64, first: &StageSummary, last: &StageSummary) -> Recommendati
         decimal(STEEP, 0)
     );
     say(text, rule)
+}
+
+/// Of the stages whose client blurs what it measures, one sentence.
+fn blurred(measured: &[&StageSummary]) -> Option<Recommendation> {
+    let blur = |stage: &&StageSummary| {
+        let trust_ms = stage.health.as_ref()?.trust_ms?;
+        let share = trust_ms / Percentile::At(50.0).of(stage.distribution(Metric::Ttft)?);
+        (share > BLURRED).then(|| (share, trust_ms, stage.stage.name.clone()))
+    };
+    let all: Vec<_> = measured.iter().filter_map(blur).collect();
+    let (share, trust_ms, name) = all.iter().max_by(|a, b| a.0.total_cmp(&b.0))?;
+    let told = format!("± {} ms, {} % of the median TTFT", decimal(*trust_ms, 3), decimal(share * 100.0, 0));
+    let text = match all.len() {
+        1 => format!("The client of {name} is trusted to {told}: give it quieter cores."),
+        stages => {
+            format!(
+                "In {stages} stages the client blurs the TTFT, most of all in {name} ({told}): give it quieter cores."
+            )
+        }
+    };
+    let least = decimal(BLURRED * 100.0, 0);
+    Some(say(text, format!("the client's own error is more than {least} % of the median TTFT")))
 }
 
 /// Of the stages that are too short for a 99th percentile, one sentence.
@@ -169,23 +235,6 @@ fn of_stage(stage: &StageSummary) -> Vec<Recommendation> {
         );
         out.push(say(text, format!("p99 TTFT is more than {} times p50 TTFT", decimal(TAIL, 0))));
     }
-    if let (Some(trust_ms), Some(median)) =
-        (stage.health.as_ref().and_then(|health| health.trust_ms), at(Metric::Ttft, 50.0))
-        && trust_ms > BLURRED * median
-    {
-        let text = format!(
-            "The client of {name} is trusted to ± {} ms, {} % of the median TTFT: give it quieter cores.",
-            decimal(trust_ms, 3),
-            decimal(trust_ms / median * 100.0, 0)
-        );
-        out.push(say(
-            text,
-            format!(
-                "the client's own error is more than {} % of the median TTFT",
-                decimal(BLURRED * 100.0, 0)
-            ),
-        ));
-    }
     if let (None, Some(asked), Some(done)) =
         (stage.stage.parallel, stage.stage.rate_rps.and(load(stage)), stage.request_throughput_rps())
         && done < BEHIND * asked
@@ -220,6 +269,7 @@ fn of_stage(stage: &StageSummary) -> Vec<Recommendation> {
 mod tests {
     use super::*;
     use crate::metrics::StageAccumulator;
+    use crate::output::sample;
     use crate::record::{StageHeader, testing};
 
     fn stage(parallel: u32, number: u32, ttft_ms: impl Fn(u32) -> f64) -> StageSummary {
@@ -256,6 +306,29 @@ mod tests {
     }
 
     #[test]
+    fn throughput_that_the_last_step_hardly_raised_is_not_growing() {
+        // A request each `1000 / rps` ms.
+        let at = |parallel, rps: f64| {
+            let mut stage = stage(parallel, 1, |_| 10.0);
+            let mut figures = StageAccumulator::new(&stage.stage);
+            for index in 0..1000 {
+                figures.push(&testing::streamed(f64::from(index) * 1000.0 / rps, 10.0, 5.0, 5));
+            }
+            stage = figures.finish(&stage.stage.clone(), None).unwrap();
+            stage
+        };
+        let flat = texts(&[at(8, 50.0), at(16, 100.0), at(32, 104.0)]);
+        assert!(
+            flat.contains("levelled off: parallel_32 has 4 % more than parallel_16, at 2 times"),
+            "{flat}"
+        );
+        assert!(!flat.contains("still growing"), "{flat}");
+        // A small step of the load may bring no more than that.
+        let steady = texts(&[at(8, 50.0), at(30, 100.0), at(32, 104.0)]);
+        assert!(steady.contains("still growing") && !steady.contains("levelled"), "{steady}");
+    }
+
+    #[test]
     fn the_highest_load_is_that_whenever_it_was_measured() {
         let stages = [1, 50, 10].map(|parallel| stage(parallel, 200, |_| 10.0 * f64::from(parallel)));
         let text = texts(&stages);
@@ -282,6 +355,33 @@ mod tests {
         assert_eq!(text.matches("--number").count(), 1, "{text}");
         let grown = texts(&[1, 16, 2].map(|parallel| stage(parallel, 200, |_| f64::from(100 * parallel))));
         assert!(grown.contains("from the lowest to the highest load"), "{grown}");
+    }
+
+    #[test]
+    fn a_client_that_blurs_several_stages_is_told_once() {
+        let blurred = |parallel, trust_ms| {
+            let mut stage = stage(parallel, 200, |_| 10.0);
+            stage.health = Some(sample::end(trust_ms).health);
+            stage
+        };
+        let one = texts(&[blurred(1, 0.1), blurred(2, 2.0)]);
+        assert!(one.contains("The client of parallel_2 is trusted to ± 2 ms, 20 % of"), "{one}");
+        let two = texts(&[blurred(1, 1.0), blurred(2, 2.0)]);
+        assert!(two.contains("In 2 stages") && two.contains("in parallel_2 (± 2 ms, 20 %"), "{two}");
+        assert_eq!(two.matches("quieter cores").count(), 1, "{two}");
+    }
+
+    #[test]
+    fn a_run_without_a_success_says_so_first() {
+        let header = stage(4, 1, |_| 10.0).stage;
+        let mut figures = StageAccumulator::new(&header);
+        (0..6).for_each(|index| figures.push(&testing::failed(f64::from(index), 10.0)));
+        let failed = figures.finish(&header, None).unwrap();
+        let text = texts(&[failed.clone(), failed]);
+        assert_eq!(
+            text,
+            "No request succeeded; 12 of 12 failed with truncated: look at the errors of a stage before anything else."
+        );
     }
 
     #[test]

@@ -135,7 +135,9 @@ pub fn run(basic: &BasicInformation, stages: &[StageSummary]) -> String {
         text += &format!("  {name:<16} {value}\n");
     }
     text += &format!("\nPerformance Overview:\n{}\n", overview(&ordered));
-    text += &format!("\nPer-Request Metrics:\n{}\n", per_request(&ordered));
+    if stages.iter().any(|stage| stage.succeeded > 0) {
+        text += &format!("\nPer-Request Metrics:\n{}\n", per_request(&ordered));
+    }
     let recommendations = recommend(stages);
     if !recommendations.is_empty() {
         text += "\nTest Suggestions:\n";

@@ -17,13 +17,14 @@ function drawBars(holder, bars, marks, name) {
     if (count) add(plot.picture, "rect", { x: x + 0.5, y: Math.min(y, plot.bottom - 1), width: Math.max(1, end - x - 1), height: Math.max(1, plot.bottom - y), rx: 1.5, class: "fone" });
     return { x: (x + end) / 2, y, flat: true, text: `${from(edges[bar])} – ${shown(edges[bar + 1])} ms\n${count} values, ${shown(count / total * 100)} %` };
   });
-  let last = -Infinity;
-  for (const [label, value] of marks) {
-    const x = plot.across(value);
+  const at = marks.map(([, value]) => plot.across(value));
+  marks.forEach(([label], mark) => {
+    const x = at[mark], next = at[mark + 1] ?? Infinity;
     add(plot.picture, "line", { x1: x, x2: x, y1: plot.top, y2: plot.bottom, class: "mark" });
-    if (x - last > 30) add(plot.picture, "text", { x: Math.min(x + 3, plot.right - 22), y: plot.top + 8, class: "label" }, label);
-    last = x;
-  }
+    // To the right of its line, unless the next line or the edge is in the way.
+    const left = next - x < 30 || (x > plot.right - 26 && !(x - at[mark - 1] < 60));
+    add(plot.picture, "text", { x: x + (left ? -3 : 3), y: plot.top + 8, class: "label", "text-anchor": left ? "end" : "start" }, label);
+  });
   explore(plot, points.filter((_, bar) => counts[bar]));
 }
 

@@ -100,6 +100,11 @@ fn headline(pairs: &[(&StageSummary, &Profile)], best: usize, knee: Option<usize
         return json!({"title": "Nothing was measured", "lead": "There are no records.", "cards": [], "stage": 0});
     };
     let name = &summary.stage.name;
+    if pairs.iter().all(|(summary, _)| summary.succeeded == 0) {
+        let lead = format!("What is known of {name}. Its errors are below.");
+        let cards = stage::cards(summary, profile);
+        return json!({"title": "No request succeeded", "lead": lead, "cards": cards, "stage": best});
+    }
     let (title, lead) = match (pairs.len(), knee) {
         (1, _) => ("Overview".to_string(), format!("The figures of {name}.")),
         (_, Some(_)) => (

@@ -65,14 +65,14 @@ pub(super) fn cards(summary: &StageSummary, profile: &Profile) -> Vec<Value> {
             }
             None => notes.push("no interval: too few requests".to_string()),
         }
-        notes.extend(of_client.map(|ms| format!("client\u{a0}±\u{a0}{}\u{a0}ms", decimal(ms, 3))));
+        notes.extend(of_client.map(|ms| format!("client ± {} ms", digits(ms))));
         let along = |end: f64| (50.0 + (end / value - 1.0) * 200.0).clamp(0.0, 100.0);
         let ends = interval.filter(|_| value > 0.0).map(|Interval { low, high }| (along(low), along(high)));
         Some(json!({
             "label": label,
             "value": digits(value),
             "unit": quantity.unit().symbol(),
-            "note": notes.join(" · "),
+            "notes": notes,
             "left": ends.map(|(left, _)| left),
             "right": ends.map(|(_, right)| right),
         }))
@@ -241,7 +241,7 @@ fn conversations(run_id: &str, view: &ConversationView) -> Value {
     let more = if view.more { "More than " } else { "" };
     let count = grouped(view.count as u64);
     json!({
-        "lead": format!("{more}{count} conversations of up to {most} turns. In the lanes the wait for the first token is lighter than the reply."),
+        "lead": format!("{more}{count} conversations of up to {most} turns. In the lanes the wait for the first token is fainter than the reply."),
         "lanes": view.lanes.len(),
         "turns": turns.collect::<Vec<_>>(),
         "slowest": slowest.collect::<Vec<_>>(),

@@ -125,6 +125,7 @@ pub(super) fn knee_note(stages: &[StageSummary], knee: Option<usize>) -> String 
             "The knee is at {}: of all stages its throughput ÷ mean latency is highest.",
             stages[knee].stage.name
         ),
+        None if stages.iter().all(|stage| stage.succeeded == 0) => "No request succeeded.".to_string(),
         None if stages.len() < 3 => "A knee needs at least three stages.".to_string(),
         None => "There is no knee between these loads: throughput ÷ mean latency is highest at an end of the sweep.".to_string(),
     }

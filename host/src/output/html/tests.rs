@@ -75,15 +75,32 @@ fn the_same_records_make_the_same_page() {
     assert_eq!(page(&[1, 2, 4]), page(&[1, 2, 4]));
 }
 
+fn basic() -> BasicInformation {
+    BasicInformation { model: "m".into(), dataset: "d".into(), api: "a".into(), output_path: String::new() }
+}
+
 #[test]
 fn a_page_without_stages_says_so() {
-    let basic = BasicInformation {
-        model: "m".into(),
-        dataset: "d".into(),
-        api: "a".into(),
-        output_path: String::new(),
-    };
-    assert!(report(&sample::run(), &basic, &[], &[], &[]).unwrap().contains("Nothing was measured"));
+    assert!(report(&sample::run(), &basic(), &[], &[], &[]).unwrap().contains("Nothing was measured"));
+}
+
+#[test]
+fn a_page_without_a_success_praises_no_stage() {
+    let header = sample::stage(&std::env::temp_dir());
+    let (mut figures, mut profile) = (StageAccumulator::new(&header), ProfileAccumulator::new(&[], None));
+    for index in 0..9 {
+        let record = testing::failed(f64::from(index), 10.0);
+        figures.push(&record);
+        profile.push(&record);
+    }
+    let stage = figures.finish(&header, Some(sample::end(0.25).health)).unwrap();
+    let profiles = [profile.finish(&stage)];
+    let page = report(&sample::run(), &basic(), &[stage], &profiles, &[]).unwrap();
+    assert!(
+        page.contains("<h2>No request succeeded</h2>") && page.contains("9 of 9 failed with truncated"),
+        "{page}"
+    );
+    assert!(!page.contains("best throughput") && !page.contains("highest at an end"), "{page}");
 }
 
 #[test]

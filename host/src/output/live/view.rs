@@ -66,7 +66,10 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, picture: &Picture) {
     };
     let eta =
         stage.eta_s.map(|s| format!("  ETA {}", super::super::progress::seconds(s))).unwrap_or_default();
-    let title = format!(" tickrate  {}{place}  {phase} ", stage.name);
+    let mut title = format!(" tickrate  {}{place}  {phase} ", stage.name);
+    if title.chars().count() > usize::from(area.width.saturating_sub(2)) {
+        title = format!(" {}{place} ", stage.name);
+    }
     let label = format!(
         "{}/{}  {}{eta}",
         grouped(stage.settled),
@@ -112,18 +115,18 @@ fn draw_figures(frame: &mut Frame<'_>, area: Rect, picture: &Picture) {
         ("output tok/s", number(stage.output_tps, 1)),
         ("total tok/s", number(stage.total_tps, 1)),
     ];
-    table(frame, left, " Load ", 13, load);
-    table(frame, middle, " Times ", 8, times(&stage));
+    table(frame, left, Some(" Load "), 13, load);
+    table(frame, middle, Some(" Times "), 8, times(&stage));
     let client = picture.snapshot.client;
     let health = [
         ("failed", grouped(stage.failed)),
         ("client CPU %", number(client.cpu_percent, 0)),
         ("loop lag ms", number(client.loop_lag_ms, 2)),
     ];
-    table(frame, right, " Errors and client ", 13, health);
+    table(frame, right, Some(" Errors and client "), 13, health);
 }
 
-/// The same in one box, what matters most first.
+/// The same in one box, what matters most first; where rows are missing, without the box's own two.
 fn draw_narrow_figures(frame: &mut Frame<'_>, area: Rect, picture: &Picture) {
     let stage = picture.snapshot.stage.clone().unwrap_or_default();
     let client = picture.snapshot.client;
@@ -135,20 +138,27 @@ fn draw_narrow_figures(frame: &mut Frame<'_>, area: Rect, picture: &Picture) {
         ("client", format!("CPU {cpu} %, lag {lag} ms")),
     ];
     let [rows, times] = [rows.to_vec(), times(&stage).to_vec()];
-    table(frame, area, "", 8, rows.into_iter().chain(times));
+    let rows: Vec<_> = rows.into_iter().chain(times).collect();
+    let title = (usize::from(area.height) >= rows.len() + 2).then_some("");
+    table(frame, area, title, 8, rows);
 }
 
-/// Names, in `width` columns, and values.
+/// Names, in `width` columns, and values; in a box if there is a title.
 fn table<'a>(
     frame: &mut Frame<'_>,
     area: Rect,
-    title: &str,
+    title: Option<&str>,
     width: usize,
     rows: impl IntoIterator<Item = (&'a str, String)>,
 ) {
     let lines: Vec<Line<'_>> =
         rows.into_iter().map(|(name, value)| Line::from(format!("{name:<width$}{value}"))).collect();
-    frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(title.to_string())), area);
+    let text = Paragraph::new(lines);
+    let text = match title {
+        Some(title) => text.block(Block::bordered().title(title.to_string())),
+        None => text,
+    };
+    frame.render_widget(text, area);
 }
 
 fn draw_charts(frame: &mut Frame<'_>, area: Rect, picture: &Picture) {
@@ -164,10 +174,10 @@ fn draw_charts(frame: &mut Frame<'_>, area: Rect, picture: &Picture) {
         shown.iter().filter_map(|point| Some((point.at_s as f64, of(point)?))).collect()
     };
     let tokens = points(&|point| Some(point.output_tokens));
-    chart(frame, left, " Output tok/s ", &[("tok/s", Color::Green, &tokens)]);
+    chart(frame, left, "Output", &[("tok/s", Color::Green, &tokens)]);
     let (p50, p99) = (points(&|p| Some(p.ttft_ms?[0])), points(&|p| Some(p.ttft_ms?[1])));
     if right.width > 0 {
-        chart(frame, right, " TTFT ms ", &[("p99", Color::Red, &p99), ("p50", Color::Cyan, &p50)]);
+        chart(frame, right, "TTFT ms", &[("p50", Color::Cyan, &p50), ("p99", Color::Red, &p99)]);
     }
 }
 
@@ -185,9 +195,8 @@ fn chart(frame: &mut Frame<'_>, area: Rect, title: &str, lines: &[Curve<'_>]) {
     let from = all().map(|point| point.0).fold(f64::INFINITY, f64::min).min(1e12);
     let until = all().map(|point| point.0).fold(1.0, f64::max).max(from + 1.0);
     let most = all().map(|point| point.1).fold(0.0, f64::max).max(1e-9) * 1.1;
-    let datasets = lines.iter().map(|(name, colour, points)| {
+    let datasets = lines.iter().map(|(_, colour, points)| {
         Dataset::default()
-            .name((*name).to_string())
             .marker(Marker::Braille)
             .graph_type(GraphType::Line)
             .style(Style::new().fg(*colour))
@@ -196,8 +205,12 @@ fn chart(frame: &mut Frame<'_>, area: Rect, title: &str, lines: &[Curve<'_>]) {
     let from = if from.is_finite() { from } else { 0.0 };
     let label = |value: f64| Span::raw(decimal(value, usize::from(most < 10.0)));
     let x = Axis::default().bounds([from, until]).labels([format!("{from} s"), format!("{until} s")]);
-    let y = Axis::default().bounds([0.0, most]).labels([label(0.0), label(most)]);
-    let chart = Chart::new(datasets.collect()).block(Block::bordered().title(title.to_string()));
+    let y = Axis::default().bounds([0.0, most]).labels([label(0.0), label(most / 2.0), label(most)]);
+    // The names stand in the title, each in its colour: a legend would lie over the newest points.
+    let names =
+        lines.iter().map(|(name, colour, _)| Span::styled(format!("{name} "), Style::new().fg(*colour)));
+    let title: Vec<Span<'_>> = [Span::raw(format!(" {title} "))].into_iter().chain(names).collect();
+    let chart = Chart::new(datasets.collect()).block(Block::bordered().title(Line::from(title)));
     frame.render_widget(chart.x_axis(x).y_axis(y), area);
 }
 
@@ -307,6 +320,27 @@ mod tests {
         let narrow = drawn(&picture(), 40, 30);
         assert!(narrow.contains("Output tok/s") && !narrow.contains("TTFT ms"), "{narrow}");
         assert!(narrow.contains("2 × http_status") && !narrow.contains("Finished"), "{narrow}");
+    }
+
+    #[test]
+    fn where_rows_are_missing_the_box_goes_before_the_times() {
+        let text = drawn(&picture(), 40, 10);
+        for told in [
+            "parallel_8_number_60 (2/5) ",
+            "8 in flight, 2 failed",
+            "TTFT          21      42      63",
+            "TPOT",
+            "q: leave",
+        ] {
+            assert!(text.contains(told), "{told}\n{text}");
+        }
+    }
+
+    #[test]
+    fn the_curves_are_named_in_the_title_and_nothing_lies_over_them() {
+        let text = drawn(&picture(), 200, 40);
+        assert!(text.contains(" TTFT ms p50 p99 ") && text.contains(" Output tok/s "), "{text}");
+        assert_eq!(text.matches("p99").count(), 2, "the table's and the title's: {text}");
     }
 
     #[test]
