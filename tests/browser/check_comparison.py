@@ -24,6 +24,9 @@ def main():
                 found.append(f"the page is {wide} px wide on a screen of {width}")
             if page.evaluate("document.querySelector('.sub b').textContent") != first:
                 found.append("the first run is not named")
+            seen = page.evaluate("document.querySelector('tbody td.text').getBoundingClientRect().right")
+            if seen > width:
+                found.append(f"the findings end at {seen} px on a screen of {width}")
             if page.evaluate("document.querySelectorAll('.forest .reach').length") < 8:
                 found.append("the intervals are not drawn")
     print("\n".join(found) or "nothing is wrong")

@@ -139,6 +139,7 @@ fn beside(first: &Candidate, other: &Candidate) -> Beside {
             Some(partner) => {
                 taken[partner] = true;
                 pairs.push(pair(
+                    [&first.name, &other.name],
                     (stage, &first.profiles[at]),
                     (&other.stages[partner], &other.profiles[partner]),
                 ));
@@ -153,7 +154,7 @@ fn beside(first: &Candidate, other: &Candidate) -> Beside {
     Beside { name: other.name.clone(), not_comparable, pairs, alone }
 }
 
-fn pair(first: (&StageSummary, &Profile), second: (&StageSummary, &Profile)) -> Pair {
+fn pair(runs: [&str; 2], first: (&StageSummary, &Profile), second: (&StageSummary, &Profile)) -> Pair {
     let (mut not_comparable, mut notes) = (Vec::new(), Vec::new());
     for (what, metric) in [("prompts", Metric::InputTokens), ("replies", Metric::OutputTokens)] {
         let mean = |stage: &StageSummary| stage.distribution(metric).map(|distribution| distribution.mean());
@@ -167,12 +168,13 @@ fn pair(first: (&StageSummary, &Profile), second: (&StageSummary, &Profile)) -> 
             ));
         }
     }
-    for stage in [first.0, second.0] {
+    for (run, stage) in runs.into_iter().zip([first.0, second.0]) {
+        let name = &stage.stage.name;
         if stage.succeeded == 0 {
-            not_comparable.push(format!("no request of {} succeeded", stage.stage.name));
+            not_comparable.push(format!("no request of {name} in {run} succeeded"));
         }
         if let Some(health) = stage.health.as_ref().filter(|health| health.client_limited) {
-            notes.push(format!("in {} {}", stage.stage.name, health.verdict));
+            notes.push(format!("in {run}, {name}, {}", health.verdict));
         }
     }
     Pair {
@@ -181,5 +183,54 @@ fn pair(first: (&StageSummary, &Profile), second: (&StageSummary, &Profile)) -> 
         not_comparable,
         notes,
         differences: differences(first, second),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::{ProfileAccumulator, StageAccumulator};
+    use crate::output::sample;
+    use crate::record::testing;
+
+    /// A run of one stage, whose client was a limit.
+    fn limited(verdict: &str) -> (Vec<StageSummary>, Vec<Profile>) {
+        let header = sample::stage(&std::env::temp_dir());
+        let (mut figures, mut profile) = (StageAccumulator::new(&header), ProfileAccumulator::new(&[], None));
+        for index in 0..20 {
+            let record = testing::streamed(f64::from(index), 10.0, 5.0, 5);
+            figures.push(&record);
+            profile.push(&record);
+        }
+        let mut health = sample::end(0.25).health;
+        (health.client_limited, health.verdict) = (true, verdict.into());
+        let stage = figures.finish(&header, Some(health)).unwrap();
+        let profiles = vec![profile.finish(&stage)];
+        (vec![stage], profiles)
+    }
+
+    #[test]
+    fn a_note_names_the_run_that_it_is_about() {
+        let basic = BasicInformation {
+            model: "m".into(),
+            dataset: "d".into(),
+            api: "a".into(),
+            output_path: String::new(),
+        };
+        let runs = [("before", limited("was slow")), ("after", limited("was slower"))];
+        let candidates = runs.each_ref().map(|(name, (stages, profiles))| Candidate {
+            name: (*name).into(),
+            basic: &basic,
+            stages,
+            profiles,
+        });
+        let comparison = Comparison::of(&candidates).unwrap();
+        let stage = &runs[0].1.0[0].stage.name;
+        let notes = &comparison.others[0].pairs[0].notes;
+        assert_eq!(
+            *notes,
+            [format!("in before, {stage}, was slow"), format!("in after, {stage}, was slower")]
+        );
+        assert!(comparison.page().unwrap().contains(">after</a>"), "the navigation has the run's name");
     }
 }

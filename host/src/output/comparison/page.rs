@@ -25,8 +25,12 @@ impl Comparison {
                 })
             })
             .collect();
-        let links: Vec<Value> =
-            (1..=others.len()).map(|n| json!([format!("run-{n}"), format!("Run {n}")])).collect();
+        let links: Vec<Value> = self
+            .others
+            .iter()
+            .enumerate()
+            .map(|(at, other)| json!([format!("run-{}", at + 1), other.name]))
+            .collect();
         shell::render(
             "compare.html",
             json!({
@@ -51,8 +55,7 @@ fn pair(pair: &Pair) -> Value {
     let row = |one: &Difference| {
         let along = |change: f64| 50.0 + change / most * 48.0;
         json!({
-            "cells": text::row(one)[..5],
-            "finding": text::finding(one.finding),
+            "cells": text::row(one),
             "class": match one.finding {
                 Finding::Better => "goodtext",
                 Finding::Worse => "badtext",

@@ -5,7 +5,7 @@ use crate::metrics::{Difference, Finding, Unit};
 use crate::output::table::plain;
 use crate::units::{ABSENT, decimal};
 
-const HEADER: [&str; 6] = ["Figure", "First", "Second", "Change", "95 % interval", "Finding"];
+const HEADER: [&str; 6] = ["Figure", "First", "This run", "Change", "95 % interval", "Finding"];
 
 /// A change with its sign and unit: `+3.2 %`.
 pub(super) fn change(one: &Difference) -> String {
