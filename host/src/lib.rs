@@ -26,6 +26,7 @@ pub mod http;
 pub mod hub;
 pub mod metrics;
 pub mod output;
+pub mod panics;
 pub mod plan;
 pub mod plugin;
 pub mod priority;

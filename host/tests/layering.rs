@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rank of each module, by the first part of its path.
-const RANKS: [(&str, u32); 22] = [
+const RANKS: [(&str, u32); 23] = [
     ("units", 0),
     ("clock", 1),
+    ("panics", 1),
     ("priority", 1),
     ("contract", 2),
     ("record", 3),

@@ -73,7 +73,7 @@ impl WebDataset {
             let Some(picture) = picture else { continue };
             let text = parts.remove("txt").unwrap_or_default();
             let conversation = (self.make)(picture, String::from_utf8_lossy(&text).into_owned())
-                .map_err(|reason| self.wrong(&format!("holds an item \"{stem}\" that {reason}")))?;
+                .map_err(|reason| self.wrong(&format!("holds an item {stem:?} that {reason}")))?;
             self.usable += 1;
             return Ok(Some(conversation));
         }

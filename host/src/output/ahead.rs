@@ -9,6 +9,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 
 use super::OutputError;
 use super::journal::reason;
+use crate::panics::contain;
 
 /// What is made of a batch, on the reading thread; or why nothing could be.
 type Make<T> = Box<dyn FnMut(RecordBatch) -> Result<T, String> + Send>;
@@ -84,12 +85,12 @@ impl<T: Send + 'static> Iterator for Ahead<T> {
 
 /// Reads batch after batch, up to the first error, or until nobody wants more.
 fn read_ahead<T>(
-    reader: ParquetRecordBatchReader,
+    mut reader: ParquetRecordBatchReader,
     mut make: Make<T>,
     sender: &SyncSender<Result<T, String>>,
 ) {
-    for batch in reader {
-        let made = batch.map_err(|error| reason(&error)).and_then(&mut make);
+    let mut next = || Some(reader.next()?.map_err(|error| reason(&error)).and_then(&mut make));
+    while let Some(made) = contain(&mut next).unwrap_or_else(|panic| Some(Err(panic))) {
         let failed = made.is_err();
         if sender.send(made).is_err() || failed {
             return;

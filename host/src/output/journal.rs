@@ -18,6 +18,7 @@ use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 
 use super::OutputError;
 use super::schema::{RUN_KEY, STAGE_KEY, VERSION_KEY};
+use crate::panics::contain;
 use crate::record::{RunHeader, StageHeader};
 
 /// How long a row may wait in memory.
@@ -241,6 +242,8 @@ fn tick<T: Table>(shared: &Shared<T>) {
 #[derive(Debug)]
 pub struct JournalReader {
     stream: StreamReader<Counted<BufReader<File>>>,
+    /// Whether it is read no further.
+    over: bool,
     length: u64,
     whole: u64,
     run: RunHeader,
@@ -258,8 +261,9 @@ impl JournalReader {
         let file = File::open(path).map_err(io)?;
         let length = file.metadata().map_err(io)?.len();
         let bytes = Counted { inner: BufReader::with_capacity(1 << 18, file), read: 0 };
-        let stream = StreamReader::try_new(bytes, None)
-            .map_err(|error| told(reason(&error), "it is damaged, or no journal of tickrate"))?;
+        let none = |error| told(error, "it is damaged, or no journal of tickrate");
+        let stream = contain(|| StreamReader::try_new(bytes, None)).map_err(none)?;
+        let stream = stream.map_err(|error| none(reason(&error)))?;
         let written = stream.schema();
         if written.fields() != T::schema().fields() {
             let version = written.metadata().get(VERSION_KEY).map_or("another version", String::as_str);
@@ -273,7 +277,7 @@ impl JournalReader {
             header(&written, STAGE_KEY).map_err(|error| told(error, "it is damaged"))?;
         stage.folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
         let whole = stream.get_ref().read;
-        Ok(JournalReader { stream, length, whole, run, stage })
+        Ok(JournalReader { stream, over: false, length, whole, run, stage })
     }
 
     /// The run that wrote it.
@@ -297,9 +301,15 @@ impl Iterator for JournalReader {
 
     /// The next batch that is whole.
     fn next(&mut self) -> Option<RecordBatch> {
-        let batch = self.stream.next()?.ok()?;
-        self.whole = self.stream.get_ref().read;
-        Some(batch)
+        if self.over {
+            return None;
+        }
+        let batch = contain(|| self.stream.next()).ok().flatten().and_then(Result::ok);
+        match batch {
+            Some(_) => self.whole = self.stream.get_ref().read,
+            None => self.over = true,
+        }
+        batch
     }
 }
 
@@ -389,6 +399,32 @@ mod tests {
             before = rows;
         }
         assert_eq!(before, 0);
+    }
+
+    /// Found by the fuzz target `journal`: the reader of Arrow trusts the offsets in a file.
+    #[test]
+    fn a_damaged_batch_costs_itself_and_those_after_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = journal(folder.path(), HOLD_ROWS as u64 + 1);
+        journal.close().unwrap();
+        let whole = fs::read(journal.path()).unwrap();
+        let mut reader = JournalReader::open::<Rows>(journal.path()).unwrap();
+        let schema = reader.whole as usize;
+        let first = reader.next().unwrap().num_rows();
+        let second = reader.whole as usize;
+        let mut lost = 0;
+        // The lengths and offsets of the second batch are in its first few kilobytes.
+        for at in (second..(second + 4096).min(whole.len())).step_by(5) {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x80;
+            fs::write(journal.path(), &damaged).unwrap();
+            let mut reader = JournalReader::open::<Rows>(journal.path()).unwrap();
+            let rows: usize = reader.by_ref().map(|batch| batch.num_rows()).sum();
+            assert!(rows >= first, "{rows} rows of {first} at {at}");
+            assert!(reader.whole as usize > schema && reader.next().is_none());
+            lost += usize::from(rows == first);
+        }
+        assert!(lost > 20, "{lost} of the damages were seen");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::ahead::Ahead;
 use super::decode::records_from;
 use super::journal::{reason, recover_command};
 use super::schema::{END_KEY, JOURNAL_FILE, RECORDS_FILE, RECOVERED_KEY, RUN_KEY, STAGE_KEY};
+use crate::panics::contain;
 use crate::record::{RequestRecord, RunHeader, StageEnd, StageHeader};
 
 /// The most rows that are read at a time,
@@ -102,13 +103,14 @@ pub(super) fn rows(folder: &Path) -> Result<Batches, OutputError> {
     let file = folder.join(RECORDS_FILE);
     let told = |error: String| OutputError(format!("could not read \"{}\": {error}", file.display()));
     let opened = File::open(&file).map_err(|error| told(error.to_string()))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(opened).map_err(|error| told(reason(&error)))?;
+    let builder = contain(|| ParquetRecordBatchReaderBuilder::try_new(opened)).map_err(told)?;
+    let builder = builder.map_err(|error| told(reason(&error)))?;
     let metadata = builder.metadata().clone();
     let pairs = metadata.file_metadata().key_value_metadata().into_iter().flatten();
     let ours = pairs.filter(|pair| pair.key.starts_with("tickrate."));
     let pairs = ours.filter_map(|pair| Some((pair.key.clone(), pair.value.clone()?))).collect();
     let builder = builder.with_batch_size(batch_rows(&metadata));
-    let reader = builder.build().map_err(|error| told(reason(&error)))?;
+    let reader = contain(|| builder.build()).map_err(told)?.map_err(|error| told(reason(&error)))?;
     Ok(Batches { metadata: pairs, reader, file })
 }
 
@@ -116,10 +118,11 @@ impl Iterator for Batches {
     type Item = Result<RecordBatch, OutputError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let batch = self.reader.next()?;
-        Some(batch.map_err(|error| {
-            OutputError(format!("could not read \"{}\": {}", self.file.display(), reason(&error)))
-        }))
+        let batch = match contain(|| self.reader.next()) {
+            Ok(batch) => batch?.map_err(|error| reason(&error)),
+            Err(damage) => Err(damage),
+        };
+        Some(batch.map_err(|why| OutputError(format!("could not read \"{}\": {why}", self.file.display()))))
     }
 }
 
@@ -160,8 +163,8 @@ impl Opened {
         }
         let told = |error: String| damaged(&file, &error);
         let bytes = File::open(&file).map_err(|error| told(error.to_string()))?;
-        let metadata =
-            ArrowReaderMetadata::load(&bytes, Default::default()).map_err(|error| told(reason(&error)))?;
+        let load = || ArrowReaderMetadata::load(&bytes, Default::default());
+        let metadata = contain(load).map_err(told)?.map_err(|error| told(reason(&error)))?;
         let pairs = metadata.metadata();
         let need =
             |key| value(pairs, key).ok_or_else(|| told(format!("\"{key}\" is missing in its metadata")));
@@ -181,7 +184,8 @@ impl Opened {
         let read = roots.filter(|(_, root)| wanted(root.name())).map(|(at, _)| at);
         let mask = ProjectionMask::roots(builder.parquet_schema(), read);
         let rows = batch_rows(self.metadata.metadata());
-        builder.with_projection(mask).with_batch_size(rows).build().map_err(|error| told(&error))
+        let build = || builder.with_projection(mask).with_batch_size(rows).build();
+        contain(build).map_err(|panic| damaged(&self.file, &panic))?.map_err(|error| told(&error))
     }
 }
 

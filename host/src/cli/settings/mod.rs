@@ -204,9 +204,11 @@ impl<'a> Layers<'a> {
 }
 
 fn unknown(flags: &[Flag], name: &str, key: &str) -> String {
+    // A name in quotes may hold a line's end.
+    let told = key.escape_debug();
     match flag::suggestion(flags, key).filter(|flag| flag.name != "config") {
-        Some(flag) => format!("{name}: {key}: is no flag of tickrate perf; did you mean {}?", flag.name),
-        None => format!("{name}: {key}: is no flag of tickrate perf; tickrate perf --help lists them"),
+        Some(flag) => format!("{name}: {told}: is no flag of tickrate perf; did you mean {}?", flag.name),
+        None => format!("{name}: {told}: is no flag of tickrate perf; tickrate perf --help lists them"),
     }
 }
 

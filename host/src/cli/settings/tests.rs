@@ -140,6 +140,10 @@ fn a_name_that_is_no_flag_is_told_with_the_one_that_may_be_meant() {
             "run.yaml: config: is no flag of tickrate perf; tickrate perf --help lists them",
         ]
     );
+    assert_eq!(
+        merged(&[], "\"a\\nb\": 1\n", &[]).unwrap_err(),
+        [r"run.yaml: a\nb: is no flag of tickrate perf; tickrate perf --help lists them"]
+    );
     let notes = merged(&[], "", &[("TICKRATE_PARALEL", "1"), ("TICKRATE_PLUGIN_TOOLCHAIN", "x")]).unwrap().1;
     assert_eq!(
         notes,

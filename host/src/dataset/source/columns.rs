@@ -10,11 +10,13 @@ use arrow::datatypes::{
     UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow::error::ArrowError;
+use arrow::ipc::reader::{FileReader, StreamReader};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Map, Value};
 
 use super::{Payload, Record, Rows, files};
 use crate::contract::PartError;
+use crate::panics::contain;
 
 /// Rows that are decoded at a time: few, since a row may hold a picture.
 const BATCH: usize = 32;
@@ -23,8 +25,8 @@ const BATCH: usize = 32;
 pub(super) fn parquet(path: &Path) -> Result<Rows, PartError> {
     let file = files::open(path)?;
     let wrong = |error: &dyn std::fmt::Display| PartError::InvalidData(unreadable(path, "Parquet", error));
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| wrong(&error))?;
-    let batches = builder.with_batch_size(BATCH).build().map_err(|error| wrong(&error))?;
+    let open = || ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(BATCH).build();
+    let batches = contain(open).map_err(|damage| wrong(&damage))?.map_err(|error| wrong(&error))?;
     Ok(rows(path.to_path_buf(), "Parquet", Box::new(batches)))
 }
 
@@ -37,14 +39,15 @@ pub(super) fn arrow(path: &Path) -> Result<Rows, PartError> {
     file.rewind().map_err(|error| wrong(&error))?;
     let buffered = std::io::BufReader::new(file);
     let batches: Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send> = if is_file {
-        let file = arrow::ipc::reader::FileReader::try_new(buffered, None).map_err(|error| match error {
+        let file = contain(|| FileReader::try_new(buffered, None)).map_err(|damage| wrong(&damage))?;
+        Box::new(file.map_err(|error| match error {
             // The reader has looked for the end where there is no beginning.
             ArrowError::IoError(..) => wrong(&"it ends within itself"),
             error => wrong(&error),
-        });
-        Box::new(file?)
+        })?)
     } else {
-        Box::new(arrow::ipc::reader::StreamReader::try_new(buffered, None).map_err(|error| wrong(&error))?)
+        let stream = contain(|| StreamReader::try_new(buffered, None)).map_err(|damage| wrong(&damage))?;
+        Box::new(stream.map_err(|error| wrong(&error))?)
     };
     Ok(rows(path.to_path_buf(), "Arrow", batches))
 }
@@ -71,13 +74,16 @@ fn rows(
                     let row = *next;
                     *next += 1;
                     at += 1;
-                    return Some(record(batch, row, at).map_err(|reason| {
+                    let read = contain(|| record(batch, row, at));
+                    return Some(read.unwrap_or_else(Err).map_err(|reason| {
                         format!("row {at} of the dataset file \"{}\" {reason}", path.display())
                     }));
                 }
-                _ => match batches.next()? {
-                    Ok(batch) => current = Some((batch, 0)),
-                    Err(error) => return Some(Err(unreadable(&path, kind, &error))),
+                _ => match contain(|| batches.next()) {
+                    Ok(None) => return None,
+                    Ok(Some(Ok(batch))) => current = Some((batch, 0)),
+                    Ok(Some(Err(error))) => return Some(Err(unreadable(&path, kind, &error))),
+                    Err(damage) => return Some(Err(unreadable(&path, kind, &damage))),
                 },
             }
         }

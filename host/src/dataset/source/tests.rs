@@ -164,6 +164,36 @@ fn parquet_and_arrow_have_rows_and_bytes_beside_them() {
     assert!(wrong("x.arrow", b"no arrow at all", Format::Json).contains("cannot be read as Arrow"));
 }
 
+/// Found by the fuzz target `dataset_file`: the reader of Arrow trusts the offsets in a file.
+#[test]
+fn a_damaged_file_of_columns_is_an_error_of_one_line_wherever_the_damage_is() {
+    let batch = batch();
+    let (mut stream, mut file, mut parquet) = (Vec::new(), Vec::new(), Vec::new());
+    let mut writer = arrow::ipc::writer::StreamWriter::try_new(&mut stream, &batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    writer.finish().unwrap();
+    drop(writer);
+    let mut writer = arrow::ipc::writer::FileWriter::try_new(&mut file, &batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    writer.finish().unwrap();
+    drop(writer);
+    let mut writer = parquet::arrow::ArrowWriter::try_new(&mut parquet, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    for (name, whole) in [("x.arrow", stream), ("x.arrow", file), ("x.parquet", parquet)] {
+        let mut refused = 0;
+        for at in (0..whole.len()).step_by(3) {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x80;
+            if let Err(error) = read(name, &damaged, Format::Json) {
+                assert_eq!(error.to_string().lines().count(), 1, "{error}");
+                refused += 1;
+            }
+        }
+        assert!(refused > whole.len() / 60, "{refused} of {}", whole.len());
+    }
+}
+
 #[test]
 fn several_files_are_read_one_after_another_and_again() {
     let (a, b) = (file("a.jsonl", b"1\n2\n"), file("b.jsonl", b"3\n"));

@@ -231,9 +231,11 @@ fn flickr8k_reads_the_archives_of_a_web_dataset() {
         (&[b'x'; 600], "is no tar archive"),
         (b"", "holds no pictures"),
         (&tar(&[("0.jpg", b"text")]), "neither JPEG, PNG, GIF nor WebP"),
+        (&tar(&[("a\nb.jpg", b"text")]), r#"holds an item "a\nb" that has"#),
     ] {
         std::fs::write(&path, bytes).unwrap();
         assert!(error(&spec).contains(expected), "{} {expected}", error(&spec));
+        assert_eq!(error(&spec).lines().count(), 1);
     }
     let plain = DatasetSpec { apply_chat_template: false, ..spec };
     assert!(error(&plain).contains("sends pictures, which only chats can hold"));

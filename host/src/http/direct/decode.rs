@@ -143,10 +143,14 @@ impl Decoder {
         let raw = if before > 0 { &self.raw[..] } else { bytes };
         let mut room = [const { MaybeUninit::uninit() }; MOST_HEADERS];
         let mut parsed = httparse::Response::new(&mut []);
-        // A head ends with a line, so where none ends there is nothing new to see.
-        let read = match bytes.contains(&b'\n') {
-            true => ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, raw, &mut room),
-            false => Ok(httparse::Status::Partial),
+        // A head ends with a line, so where none ends there is nothing new to see. Nor is a line judged
+        // before its end is there, so that it is the same in whatever pieces it comes.
+        let read = match memchr::memrchr(b'\n', bytes) {
+            Some(end) => {
+                let lines = &raw[..before + end + 1];
+                ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, lines, &mut room)
+            }
+            None => Ok(httparse::Status::Partial),
         };
         match read {
             Ok(httparse::Status::Complete(length)) => {

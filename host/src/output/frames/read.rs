@@ -16,6 +16,7 @@ use super::rows::FRAMINGS;
 use super::{FRAMES_FILE, JOURNAL_FILE};
 use crate::contract::framing::Framed;
 use crate::contract::{Failure, FailureKind, Frame};
+use crate::panics::contain;
 use crate::record::KeptReply;
 use crate::units::Nanos;
 
@@ -45,10 +46,9 @@ pub fn read(folder: &Path) -> Result<KeptReplies, OutputError> {
         return Err(OutputError(format!("there is no \"{}\": {advice}", file.display())));
     }
     let opened = File::open(&file).map_err(|error| unreadable(&file, &error.to_string()))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(opened)
-        .map_err(|error| unreadable(&file, &reason(&error)))?;
-    let reader =
-        builder.with_batch_size(BATCH_ROWS).build().map_err(|error| unreadable(&file, &reason(&error)))?;
+    let open = || ParquetRecordBatchReaderBuilder::try_new(opened)?.with_batch_size(BATCH_ROWS).build();
+    let reader = contain(open).map_err(|damage| unreadable(&file, &damage))?;
+    let reader = reader.map_err(|error| unreadable(&file, &reason(&error)))?;
     Ok(KeptReplies { reader: Some(reader), batch: Vec::new().into_iter(), file })
 }
 
@@ -65,8 +65,12 @@ impl Iterator for KeptReplies {
             if let Some(reply) = self.batch.next() {
                 return Some(Ok(reply));
             }
-            let batch = self.reader.as_mut()?.next()?;
-            match batch.map_err(|error| reason(&error)).and_then(|batch| replies(&batch)) {
+            let reader = self.reader.as_mut()?;
+            let next = || {
+                let batch = reader.next()?.map_err(|error| reason(&error));
+                Some(batch.and_then(|batch| replies(&batch)))
+            };
+            match contain(next).unwrap_or_else(|damage| Some(Err(damage)))? {
                 Ok(replies) => self.batch = replies.into_iter(),
                 Err(error) => {
                     self.reader = None;

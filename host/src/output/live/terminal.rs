@@ -18,6 +18,7 @@ use ratatui::crossterm::terminal::{
 use super::super::console::Console;
 use super::super::{Output, OutputError};
 use super::{Board, Picture, view};
+use crate::panics::is_contained;
 use crate::record::Event;
 
 /// How often the screen is drawn, and how long a key may wait.
@@ -86,7 +87,9 @@ impl<'a> Screen<'a> {
         // Whichever thread panics, its words must not be lost on a screen that goes away.
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            restore();
+            if !is_contained() {
+                restore();
+            }
             before(panic);
         }));
         let begin = || {

@@ -46,6 +46,17 @@ fn interim_heads_are_passed_over() {
     assert_eq!(read(&[&bytes[..10], &bytes[10..]]), good(200, "x", true, true));
 }
 
+/// Found by the fuzz target `http_reply`.
+#[test]
+fn a_fault_in_a_line_is_seen_when_the_line_is_whole_however_it_comes() {
+    let bytes: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length\0\0: 3\r\n\r\n";
+    let (cut, begun) = (bytes.len() - 5, good(0, "", false, false));
+    assert_eq!(read(&[&bytes[..cut]]), begun);
+    assert_eq!(read(&[&bytes[..20], &bytes[20..cut]]), begun);
+    assert_eq!(read(&[bytes]).unwrap_err().0, "invalid header name");
+    assert_eq!(read(&[&bytes[..20], &bytes[20..cut], &bytes[cut..]]), read(&[bytes]));
+}
+
 #[test]
 fn a_body_without_a_length_ends_with_the_connection() {
     assert_eq!(read(&[b"HTTP/1.0 200 OK\r\n\r\nab", b"c"]), good(200, "abc", true, false));
