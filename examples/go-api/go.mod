@@ -1,3 +1,3 @@
-module go-api
+module example.com/go-api
 
 go 1.24

@@ -5,7 +5,7 @@ package main
 import (
 	"encoding/json"
 
-	"go-api/tickrate"
+	"example.com/go-api/tickrate"
 )
 
 // What --api-args may hold, as a JSON Schema. tickrate checks the options before it calls open.

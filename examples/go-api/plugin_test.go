@@ -3,7 +3,7 @@ package main
 import (
 	"testing"
 
-	"go-api/tickrate"
+	"example.com/go-api/tickrate"
 )
 
 // The outcome of a stream of one event.

@@ -1,3 +1,3 @@
-module go-dataset
+module example.com/go-dataset
 
 go 1.24

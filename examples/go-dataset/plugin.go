@@ -5,7 +5,7 @@ package main
 import (
 	"fmt"
 
-	"go-dataset/tickrate"
+	"example.com/go-dataset/tickrate"
 )
 
 // What --dataset-args may hold, as a JSON Schema. tickrate checks the options before it calls open.

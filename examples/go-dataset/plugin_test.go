@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"go-dataset/tickrate"
+	"example.com/go-dataset/tickrate"
 )
 
 func TestSumsFollowFromTheRandomNumbers(t *testing.T) {

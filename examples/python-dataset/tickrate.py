@@ -108,7 +108,12 @@ def export_dataset(plugin):
     return info_of(plugin), Exported
 
 
-def info_of(plugin):
+def export_plugin(api, dataset):
+    """The classes `Info`, `Api` and `Dataset` of a component that is both. It goes by the API's name and version."""
+    return info_of(api, dataset), export_api(api)[1], export_dataset(dataset)[1]
+
+
+def info_of(plugin, dataset=None):
     class Info:
         def name(self):
             return plugin.name
@@ -117,7 +122,8 @@ def info_of(plugin):
             return plugin.version
 
         def options_schema(self, role):
-            return json.dumps(plugin.options)
+            asked = dataset if dataset is not None and role.name == "DATASET" else plugin
+            return json.dumps(asked.options)
 
     return Info
 

@@ -1,5 +1,6 @@
 //! The `tickrate` command.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 /// What is allocated for a request is freed on another thread, which costs the system's allocator more:
@@ -18,7 +19,8 @@ fn main() -> ExitCode {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(error) => {
             for line in error.lines {
-                eprintln!("error: {line}");
+                // Nobody may be listening, which is no reason to crash.
+                let _ = writeln!(std::io::stderr(), "error: {line}");
             }
             ExitCode::from(error.exit.code())
         }

@@ -114,7 +114,7 @@ fn of_replies(component: &Path, replies: &Path) -> Vec<Value> {
 }
 
 /// Prompts, texts and token counts of a run with these two plugins, with such a number of requests.
-fn run(
+pub fn run(
     api: &Path,
     dataset: &Path,
     number: usize,
@@ -356,42 +356,4 @@ fn the_examples_pass_their_own_tests() {
     }
     let mut zig = Command::new(python.join("python-zig"));
     succeeded(&zig.args(["test", "tickrate.zig"]).current_dir(example("sdk/zig")).output().unwrap());
-}
-
-/// The two examples of a language in one project: one plugin with both roles.
-#[test]
-fn a_plugin_in_c_or_cpp_is_an_api_and_a_dataset_at_once() {
-    for language in ["c", "cpp"] {
-        let folder = tempfile::tempdir().unwrap();
-        for kind in ["api", "dataset"] {
-            let own = example(&format!("{language}-{kind}"));
-            for file in files(&own).iter().filter(|file| !file.to_string_lossy().contains("test_")) {
-                let called = file.file_name().unwrap().to_str().unwrap();
-                let text = std::fs::read_to_string(file).unwrap();
-                // Who the plugin is, is said once.
-                let text = match (called.strip_prefix("plugin."), kind) {
-                    (Some("json"), _) => continue,
-                    (Some(_), "dataset") => {
-                        let (head, rest) = text.split_once("void exports_tickrate_plugin_info_name").unwrap();
-                        format!("{head}// Called once{}", rest.split_once("// Called once").unwrap().1)
-                    }
-                    _ => text,
-                };
-                let called = called.replace("plugin.", &format!("{kind}."));
-                std::fs::write(folder.path().join(called), text).unwrap();
-            }
-        }
-        let manifest = format!(r#"{{"name": "both", "language": "{language}", "world": "plugin"}}"#);
-        std::fs::write(folder.path().join("plugin.json"), manifest).unwrap();
-        succeeded(&plugin(folder.path(), &["build", "--out", "."]));
-        let both = folder.path().join("both.wasm");
-        let roles = |check: &Value| check["role"].as_str().unwrap().to_string();
-        let checked = checked(&both, &[]);
-        let mut roles: Vec<String> = checked["checks"].as_array().unwrap().iter().map(roles).collect();
-        roles.dedup();
-        roles.sort();
-        assert_eq!(roles, ["api", "dataset"]);
-        let (api, dataset) = (guest("rust-api"), guest("rust-dataset"));
-        assert_eq!(run(&both, &both, 6, &[]), run(&api, &dataset, 6, &[]), "{language}");
-    }
 }

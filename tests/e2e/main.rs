@@ -3,6 +3,7 @@
 mod apis;
 mod arrivals;
 mod bad_files;
+mod both_roles;
 mod browser;
 mod compare;
 mod config;

@@ -68,6 +68,18 @@ fn check_exits_with_what_came_of_it() {
             "cannot read the replies \"missing.jsonl\"",
         ),
         (vec!["check", &path("rust-dataset"), "--replies", file], "is no api"),
+        (
+            vec!["check", &path("rust-dataset"), "--api-args", "{\"a\":1}"],
+            "--api-args: the plugin \"rust-dataset\" is no api; leave it away",
+        ),
+        (
+            vec!["bench", &path("rust-api"), "--dataset-args", "{\"a\":1}"],
+            "--dataset-args: the plugin \"rust-api\" is no dataset; ",
+        ),
+        (
+            vec!["check", &path("rust-api"), "--dataset-path", "x"],
+            "--dataset-path: the plugin \"rust-api\" is no dataset; ",
+        ),
         (vec!["check", &path("rust-api"), "--plugin-timeout", "0"], "--plugin-timeout is \"0\""),
         (vec!["check", &path("rust-api"), "--tokenizer-path", "missing"], "--tokenizer-path: "),
         (vec!["inspect", "missing.wasm"], "cannot read the plugin \"missing.wasm\""),
@@ -77,6 +89,14 @@ fn check_exits_with_what_came_of_it() {
         assert_eq!((output.status.code(), err(&output).lines().count()), (Some(2), 1), "{}", err(&output));
         assert!(err(&output).contains(told), "{told}: {}", err(&output));
     }
+}
+
+#[test]
+fn an_error_that_nobody_reads_crashes_nothing() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut inspect = tickrate(Path::new("."), "plugin inspect missing.wasm");
+    assert_eq!(inspect.stderr(writer).status().unwrap().code(), Some(2));
 }
 
 #[test]
@@ -150,16 +170,22 @@ fn recorded_replies_give_whole_records() {
 
 #[test]
 fn bench_measures_and_compares_with_the_native_twin() {
-    let report: Value =
-        serde_json::from_str(&out(&plugin(&["bench", "--json", &path("openai-chat")]))).unwrap();
-    assert_eq!(report["dialect"], "openai");
-    let rows = report["rows"].as_array().unwrap();
-    let row = |name: &str| {
-        rows.iter().find(|row| row["what"] == name).unwrap_or_else(|| panic!("{name}: {rows:?}"))
-    };
-    for name in ["shape, a chat of 1,000 bytes", "parse, 1 frame", "parse, 128 frames", "parse, 4096 frames"]
-    {
-        assert!(row(name)["native_best_us"].as_f64().unwrap() > 0.0, "{name}");
+    for (twin, dialect) in [
+        ("openai-chat", "openai"),
+        ("anthropic-messages", "anthropic"),
+        ("ollama-chat", "ollama"),
+        ("tgi-generate", "tgi"),
+    ] {
+        let report: Value = serde_json::from_str(&out(&plugin(&["bench", "--json", &path(twin)]))).unwrap();
+        assert_eq!(report["dialect"], dialect);
+        let rows = report["rows"].as_array().unwrap();
+        for name in
+            ["shape, a chat of 1,000 bytes", "parse, 1 frame", "parse, 128 frames", "parse, 4096 frames"]
+        {
+            let row = rows.iter().find(|row| row["what"] == name);
+            let row = row.unwrap_or_else(|| panic!("{name}: {rows:?}"));
+            assert!(row["native_best_us"].as_f64().unwrap() > 0.0, "{twin}: {name}");
+        }
     }
     let text = out(&plugin(&["bench", &path("rust-api")]));
     assert!(text.contains("  parse, 4096 frames ") && text.ends_with("the dialect of pebble\n"), "{text}");

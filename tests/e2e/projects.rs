@@ -23,6 +23,17 @@ fn a_new_project_in_rust_builds_outside_of_the_repository_and_passes() {
     );
 }
 
+/// A crate that it depends on is called so, and a package of Go's own.
+#[test]
+fn a_name_may_be_taken_elsewhere() {
+    for (language, name) in [("rust", "serde"), ("go", "plugin")] {
+        let folder = tempfile::tempdir().unwrap();
+        succeeded(&plugin(folder.path(), &["new", "--lang", language, "--kind", "dataset", name]));
+        let project = folder.path().join(name);
+        assert!(succeeded(&plugin(&project, &["build", "--out", "."])).starts_with(&format!("{name} ")));
+    }
+}
+
 #[test]
 fn new_projects_in_c_cpp_zig_and_go_pass_their_own_tests_and_the_checks() {
     let (python, _) = tools();
@@ -45,7 +56,7 @@ fn new_projects_in_c_cpp_zig_and_go_pass_their_own_tests_and_the_checks() {
         let compile = compile.replace("zig ", &tool("python-zig")).replace("go ", &tool("go"));
         let ran = Command::new("sh").args(["-c", &compile]).current_dir(&project).output().unwrap();
         let told = succeeded(&ran) + &String::from_utf8_lossy(&ran.stderr);
-        let passed = if language == "go" { "ok  \tmy-own\t" } else { "tests passed" };
+        let passed = if language == "go" { "ok  \texample.com/my-own\t" } else { "tests passed" };
         assert!(told.to_lowercase().contains(passed), "{language} {kind}: {told}");
         succeeded(&plugin(&project, &["build", "--out", "."]));
         assert_eq!(checked(&project.join("my-own.wasm"), &[])["plugin"], "my-own");

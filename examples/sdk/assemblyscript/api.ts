@@ -3,17 +3,17 @@
 import * as plugin from '../plugin';
 import { givenFrames, givenMessages, givenOptional, givenPairs, givenPrompt, givenText, hold, putError, putRequest } from './memory';
 import { Num, refusal, Reply, Turn, TurnInContext } from './tickrate';
-import { open } from './open';
+import { given, returned } from './open';
 
 export function api_open(
   model: usize, modelBytes: usize, url: usize, urlBytes: usize, stream: u32, seed: u64, expected: u64,
   parameters: usize, parametersBytes: usize, options: usize, optionsBytes: usize,
   hasPath: u32, path: usize, pathBytes: usize,
 ): usize {
-  return open(
+  return returned(plugin.open(given(
     model, modelBytes, url, urlBytes, stream, seed, expected, parameters, parametersBytes, options, optionsBytes,
     hasPath, path, pathBytes,
-  );
+  )));
 }
 
 export function api_shape(

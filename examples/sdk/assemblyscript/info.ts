@@ -24,7 +24,11 @@ export function info_version(): usize {
   return told(plugin.VERSION);
 }
 
+// A plugin that is both may take other options as a dataset, which is the role 0.
 export function info_options_schema(role: u32): usize {
+  if (isDefined(plugin.DATASET_OPTIONS)) {
+    if (role == 0) return told(plugin.DATASET_OPTIONS);
+  }
   return told(plugin.OPTIONS);
 }
 

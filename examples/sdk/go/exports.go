@@ -62,7 +62,12 @@ func name() uint32 { return hold(New(putText(plugin.Name))) }
 func version() uint32 { return hold(New(putText(plugin.Version))) }
 
 //go:wasmexport tickrate:plugin/info@0.1.0#options-schema
-func optionsSchema(uint32) uint32 { return hold(New(putText(plugin.OptionsSchema))) }
+func optionsSchema(role uint32) uint32 {
+	if role == 0 {
+		return hold(New(putText(datasetOptions)))
+	}
+	return hold(New(putText(apiOptions)))
+}
 
 // When tickrate has read an answer, nothing of the call is needed any more.
 func forget() {

@@ -18,15 +18,20 @@ type Dataset interface {
 type Info struct{ Name, Version, OptionsSchema string }
 
 var (
-	plugin      Info
-	openAPI     func(RunConfig) (API, error)
-	openDataset func(RunConfig) (Dataset, error)
+	plugin         Info
+	datasetOptions string
+	apiOptions     string
+	openAPI        func(RunConfig) (API, error)
+	openDataset    func(RunConfig) (Dataset, error)
 )
 
-// ExportAPI makes a plugin of a function that opens an API. Call it in init.
-func ExportAPI(info Info, open func(RunConfig) (API, error)) { plugin, openAPI = info, open }
+// ExportAPI makes a plugin of a function that opens an API. Call it in init; a plugin that is both calls
+// ExportDataset as well, with options of its own.
+func ExportAPI(info Info, open func(RunConfig) (API, error)) {
+	plugin, apiOptions, openAPI = info, info.OptionsSchema, open
+}
 
 // ExportDataset makes a plugin of a function that opens a dataset. Call it in init.
 func ExportDataset(info Info, open func(RunConfig) (Dataset, error)) {
-	plugin, openDataset = info, open
+	plugin, datasetOptions, openDataset = info, info.OptionsSchema, open
 }

@@ -11,9 +11,10 @@ export function refuse(tag, text) {
   throw { tag, val: text };
 }
 
-/** The object `info`, which every plugin exports. */
-export function describe(name, version, options) {
-  return { name: () => name, version: () => version, optionsSchema: () => JSON.stringify(options) };
+/** The object `info`, which every plugin exports. One that is both takes other options as a dataset. */
+export function describe(name, version, options, datasetOptions = options) {
+  const optionsSchema = (role) => JSON.stringify(role === 'dataset' ? datasetOptions : options);
+  return { name: () => name, version: () => version, optionsSchema };
 }
 
 /** The options or the parameters of a run's configuration, as an object. */

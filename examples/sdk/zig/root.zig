@@ -1,5 +1,5 @@
 //! The functions that tickrate calls, around what a plugin declares: `name`, `version`, `options_schema`, and a
-//! type `Api` or `Dataset`. `tickrate plugin build` compiles this file with the plugin as the module "plugin".
+//! type `Api` or `Dataset`, or both with `dataset_options_schema`. `tickrate plugin build` compiles this file with the plugin as the module "plugin".
 
 const std = @import("std");
 const plugin = @import("plugin");
@@ -74,7 +74,11 @@ fn version() callconv(.c) [*]u8 {
     return put([]const u8, plugin.version);
 }
 
-fn optionsSchema(_: u32) callconv(.c) [*]u8 {
+/// A plugin that is both may take other options as a dataset, which is the role 0.
+fn optionsSchema(role: u32) callconv(.c) [*]u8 {
+    if (@hasDecl(plugin, "dataset_options_schema") and role == 0) {
+        return put([]const u8, plugin.dataset_options_schema);
+    }
     return put([]const u8, plugin.options_schema);
 }
 

@@ -1,5 +1,6 @@
 //! `tickrate compare`: runs that are over, beside each other.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use super::exit::{AppError, Exit};
@@ -71,7 +72,7 @@ pub fn compare(spec: &CompareSpec) -> Result<Exit, AppError> {
         Some(file) => gates::write(file, &text, false)?,
         None => shown.print(text.trim_end()),
     }
-    let tell = |line: &str| eprintln!("{line}");
+    let tell = |line: &str| drop(writeln!(std::io::stderr(), "{line}"));
     let judged: Vec<_> =
         runs[1..].iter().map(|run| (run.basic.model.as_str(), run.stages.as_slice())).collect();
     let gate_failed = gates::settle(&tell, &spec.gates, &judged)?;

@@ -1,5 +1,6 @@
 //! Config → the parts of a run: built-ins or components, which nobody further down can tell apart.
 
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -67,7 +68,7 @@ struct Opener<'a> {
 pub fn plugin_services(tokenizer_path: Option<&Path>, log: bool) -> Result<Services, AppError> {
     let tokenizer = open_tokenizer(tokenizer_path)?;
     let log = if log {
-        Arc::new(|level: &str, text: &str| eprintln!("{level}: {text}"))
+        Arc::new(|level: &str, text: &str| drop(writeln!(std::io::stderr(), "{level}: {text}")))
     } else {
         Services::none().log
     };

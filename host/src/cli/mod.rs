@@ -96,9 +96,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Result<Exit, AppError> 
             None => error.exit(),
         },
     };
-    for note in &layered.notes {
-        eprintln!("note: {note}");
-    }
+    layered.notes.iter().for_each(|note| tell(note));
     cli.run(&layered)
 }
 
@@ -111,7 +109,7 @@ impl Cli {
                 let dry = args.dry_run();
                 let notes = args.notes();
                 let config = args.into_config(entropy).map_err(|problems| layered.explain(problems))?;
-                notes.iter().for_each(|note| eprintln!("note: {note}"));
+                notes.iter().for_each(|note| tell(note));
                 if dry { app::dry_run(config) } else { app::perf(config) }
             }
             Command::Config(args) => settings::command::run(&args),
@@ -155,6 +153,11 @@ fn full_command() -> clap::Command {
     let mut command = Cli::command();
     command.build();
     command
+}
+
+/// Says what the user may want to know, if anyone is listening.
+fn tell(note: &str) {
+    let _ = writeln!(std::io::stderr(), "note: {note}");
 }
 
 fn print(text: &[u8]) -> Result<Exit, AppError> {

@@ -70,11 +70,12 @@ fn timed<R, E>(call: impl FnOnce() -> Result<R, E>) -> Result<Duration, E> {
     Ok(time)
 }
 
-/// Opens the built-in API that a plugin may be the twin of, for the same run; `None` if there is none.
-pub type OpenNative<'a> = &'a dyn Fn(&RunConfig) -> Option<Arc<dyn Api>>;
+/// Opens the built-in API of a dialect, which a plugin may be the twin of, for the same run; `None` if there is
+/// none.
+pub type OpenNative<'a> = &'a dyn Fn(&str, &RunConfig) -> Option<Arc<dyn Api>>;
 
-/// Measures `plugin` in all of its roles. An API that understands its replies as `native` does is
-/// measured against that.
+/// Measures `plugin` in all of its roles. An API that understands replies of its dialect as the built-in API of
+/// that dialect does is measured against that.
 ///
 /// # Errors
 /// If it cannot be opened, or a call fails.
@@ -124,8 +125,9 @@ fn bench_api(
         outcome.is_ok_and(|outcome| outcome.failure.is_none() && !outcome.text.is_empty())
     };
     let dialect = known(16).iter().position(understood);
-    let twin = native(&RunConfig { options: Default::default(), ..run.clone() }).filter(|native| {
-        known(16).first().is_some_and(|reply| same(&**native, &*api, reply) && dialect == Some(0))
+    let twin = dialect.and_then(|at| known(16).into_iter().nth(at)).and_then(|reply| {
+        let plain = RunConfig { options: Default::default(), ..run.clone() };
+        native(&reply.name, &plain).filter(|native| same(&**native, &*api, &reply))
     });
 
     let turn = question();

@@ -182,6 +182,7 @@ struct Metadata {
 #[derive(Deserialize)]
 struct Package {
     name: String,
+    version: String,
     manifest_path: PathBuf,
     targets: Vec<Target>,
 }
@@ -198,7 +199,7 @@ impl Target {
     }
 }
 
-/// The workspace that `path` belongs to, and the crates of it that are asked for.
+/// The workspace that `path` belongs to, and the crates of it that are asked for, as cargo's `-p` takes them.
 fn crates(toolchain: &Toolchain, path: &Path) -> Result<(PathBuf, Vec<String>), BuildError> {
     let shown = path.display().to_string();
     let manifest = path.join("Cargo.toml").canonicalize().map_err(|_| BuildError::NoCrate(shown.clone()))?;
@@ -216,7 +217,8 @@ fn crates(toolchain: &Toolchain, path: &Path) -> Result<(PathBuf, Vec<String>), 
         .into_iter()
         .filter(|package| !alone || package.manifest_path == manifest)
         .filter(|package| package.targets.iter().any(Target::is_component))
-        .map(|package| package.name)
+        // Something that it depends on may go by the same name, so that the version is said as well.
+        .map(|package| format!("{}@{}", package.name, package.version))
         .collect();
     if crates.is_empty() {
         return Err(BuildError::NoLibrary(shown));
@@ -253,8 +255,8 @@ fn compile(
         .args(["build", "--release", "--message-format=json-render-diagnostics", "--target-dir"])
         .arg(target)
         .args(toolchain.flags());
-    for name in crates {
-        command.args(["-p", name]);
+    for one in crates {
+        command.args(["-p", one]);
     }
     let output = command.stderr(Stdio::inherit()).output().map_err(|error| program(&command, &error))?;
     if !output.status.success() {

@@ -89,9 +89,13 @@ impl Report {
 
     /// How it ended, in one line.
     pub fn verdict(&self) -> String {
+        let checks = match self.checks.len() {
+            1 => "1 check".into(),
+            several => format!("{several} checks"),
+        };
         match self.failed() {
-            0 => format!("{} checks, all passed", self.checks.len()),
-            failed => format!("{} checks, {failed} failed", self.checks.len()),
+            0 => format!("{checks}, all passed"),
+            failed => format!("{checks}, {failed} failed"),
         }
     }
 }

@@ -263,6 +263,17 @@ pub fn known(count: usize) -> Vec<Recorded> {
         r#"{{"index":{0},"token":{{"id":2,"text":"</s>","special":true}},"generated_text":"words","details":{{"finish_reason":"eos_token","generated_tokens":{0},"input_length":5}}}}"#,
         words + 1
     );
+    let claude = |i: usize| {
+        format!(
+            r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":" word{i}"}}}}"#
+        )
+    };
+    let claude_end = [
+        format!(
+            r#"{{"type":"message_delta","delta":{{"stop_reason":"end_turn"}},"usage":{{"input_tokens":5,"output_tokens":{words}}}}}"#
+        ),
+        r#"{"type":"message_stop"}"#.into(),
+    ];
     let pebble = |i: usize| format!(r#"{{"text":" word{i}","tokens":1}}"#);
     let pebble_end = format!(r#"{{"reason":"stop","prompt_tokens":5,"output_tokens":{words}}}"#);
     let mut pebble = made("pebble", Framing::Sse, &pebble, &[pebble_end]);
@@ -273,6 +284,7 @@ pub fn known(count: usize) -> Vec<Recorded> {
         made("openai", Framing::Sse, &chat, &[chat_end, "[DONE]".into()]),
         made("ollama", Framing::Ndjson, &ollama, &[ollama_end]),
         made("tgi", Framing::Sse, &tgi, &[tgi_end]),
+        made("anthropic", Framing::Sse, &claude, &claude_end),
         pebble,
     ]
 }

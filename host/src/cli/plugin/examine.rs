@@ -108,14 +108,21 @@ impl TryArgs {
             options: Map::new(),
             dataset_path: self.dataset_path.clone(),
         };
-        let replies = match &self.replies {
-            None => Vec::new(),
-            Some(_) if !plugin.roles().contains(&Role::Api) => {
+        for (flag, given, role) in [
+            ("--replies", self.replies.is_some(), Role::Api),
+            ("--api-args", !self.api_args.is_empty(), Role::Api),
+            ("--dataset-args", !self.dataset_args.is_empty(), Role::Dataset),
+            ("--dataset-path", self.dataset_path.is_some(), Role::Dataset),
+        ] {
+            if given && !plugin.roles().contains(&role) {
+                let name = plugin.name();
                 return Err(AppError::usage(format!(
-                    "--replies: the plugin \"{}\" is no api; leave it away",
-                    plugin.name()
+                    "{flag}: the plugin \"{name}\" is no {role}; leave it away"
                 )));
             }
+        }
+        let replies = match &self.replies {
+            None => Vec::new(),
             Some(path) => {
                 replies::read(path, Framing::Sse).map_err(|error| AppError::usage(error.to_string()))?
             }
@@ -185,8 +192,8 @@ pub fn run_check(args: &CheckArgs) -> Result<(String, Exit), AppError> {
 pub fn run_bench(args: &TryArgs) -> Result<(String, Exit), AppError> {
     let plugin = args.open()?;
     let services = plugin_services(args.tokenizer_path.as_deref(), args.log)?;
-    let report = bench(&plugin, &args.spec(&plugin)?, &services, &|run| {
-        api::open("openai", run, &ApiSpec::default(), None).ok()
+    let report = bench(&plugin, &args.spec(&plugin)?, &services, &|dialect, run| {
+        api::open(dialect, run, &ApiSpec::default(), None).ok()
     })
     .map_err(|error| AppError::new(Exit::Failed, error.to_string()))?;
     let text = match args.json {
