@@ -69,7 +69,7 @@ export type JsonObject = { [member: string]: Json | undefined };
 
 /** Returns an error of the contract. */
 export function refuse(tag: 'invalid-config' | 'invalid-data' | 'unsupported' | 'internal', text: string): never;
-/** The object `info`; `options` is a JSON Schema, and `datasetOptions` that of the dataset in a plugin that is both. */
+/** The object `info`; `options` is a JSON Schema, and `datasetOptions` the dataset's in a plugin that is both. */
 export function describe(name: string, version: string, options: JsonObject, datasetOptions?: JsonObject): Info;
 /** The options or the parameters of a run's configuration, as an object. */
 export function configObject(text: string): JsonObject;

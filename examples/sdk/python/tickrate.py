@@ -109,7 +109,7 @@ def export_dataset(plugin):
 
 
 def export_plugin(api, dataset):
-    """The classes `Info`, `Api` and `Dataset` of a component that is both. It goes by the API's name and version."""
+    """The classes `Info`, `Api` and `Dataset` of a component that is both, with the API's name and version."""
     return info_of(api, dataset), export_api(api)[1], export_dataset(dataset)[1]
 
 

@@ -1,5 +1,6 @@
 //! The functions that tickrate calls, around what a plugin declares: `name`, `version`, `options_schema`, and a
-//! type `Api` or `Dataset`, or both with `dataset_options_schema`. `tickrate plugin build` compiles this file with the plugin as the module "plugin".
+//! type `Api` or `Dataset`, or both with `dataset_options_schema`. `tickrate plugin build` compiles this file with
+//! the plugin as the module "plugin".
 
 const std = @import("std");
 const plugin = @import("plugin");
