@@ -236,6 +236,12 @@ class Arguments(Settings):
     """Size of a queue of results"""
     in_flight_task_multiplier: int | None = None
     """Tasks for each request in flight"""
+    port: int | None = None
+    """Port of a server that it starts"""
+    attn_implementation: Text | None = None
+    """How a server that it starts attends"""
+    enable_progress_tracker: bool | None = None
+    """Write the progress to a file"""
     debug: bool | None = None
     """Print each request"""
     fail_if: Text | Sequence[Text] | None = None
