@@ -1,9 +1,11 @@
 //! The journal of a stage: the rows of a table, on disk as they come, so that a run that is killed
 //! loses nothing but the last moment. It is an Arrow IPC stream; any Arrow library can read it.
 
+mod read;
+
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{BufReader, Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -13,12 +15,12 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::MetadataVersion;
-use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
+
+pub use read::JournalReader;
 
 use super::OutputError;
 use super::schema::{RUN_KEY, STAGE_KEY, VERSION_KEY};
-use crate::panics::contain;
 use crate::record::{RunHeader, StageHeader};
 
 /// How long a row may wait in memory.
@@ -238,101 +240,6 @@ fn tick<T: Table>(shared: &Shared<T>) {
     }
 }
 
-/// A journal that is being read, batch by batch, up to where it is whole.
-#[derive(Debug)]
-pub struct JournalReader {
-    stream: StreamReader<Counted<BufReader<File>>>,
-    /// Whether it is read no further.
-    over: bool,
-    length: u64,
-    whole: u64,
-    run: RunHeader,
-    stage: StageHeader,
-}
-
-impl JournalReader {
-    /// Opens the journal of a `T` at `path`. Fails if it cannot be read, is no journal, or is one of
-    /// a version of tickrate whose rows were different.
-    pub fn open<T: Table>(path: &Path) -> Result<JournalReader, OutputError> {
-        let told = |error: String, advice: &str| {
-            OutputError(format!("could not read the journal \"{}\": {error}; {advice}", path.display()))
-        };
-        let io = |error: std::io::Error| told(error.to_string(), "see to it that it can be read");
-        let file = File::open(path).map_err(io)?;
-        let length = file.metadata().map_err(io)?.len();
-        let bytes = Counted { inner: BufReader::with_capacity(1 << 18, file), read: 0 };
-        let none = |error| told(error, "it is damaged, or no journal of tickrate");
-        let stream = contain(|| StreamReader::try_new(bytes, None)).map_err(none)?;
-        let stream = stream.map_err(|error| none(reason(&error)))?;
-        let written = stream.schema();
-        if written.fields() != T::schema().fields() {
-            let version = written.metadata().get(VERSION_KEY).map_or("another version", String::as_str);
-            return Err(told(
-                "its columns are different".to_string(),
-                &format!("recover it with the tickrate that wrote it, {version}"),
-            ));
-        }
-        let run = header(&written, RUN_KEY).map_err(|error| told(error, "it is damaged"))?;
-        let mut stage: StageHeader =
-            header(&written, STAGE_KEY).map_err(|error| told(error, "it is damaged"))?;
-        stage.folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        let whole = stream.get_ref().read;
-        Ok(JournalReader { stream, over: false, length, whole, run, stage })
-    }
-
-    /// The run that wrote it.
-    pub fn run(&self) -> &RunHeader {
-        &self.run
-    }
-
-    /// The stage that it is of; its folder is where the journal is now.
-    pub fn stage(&self) -> &StageHeader {
-        &self.stage
-    }
-
-    /// How many bytes there are after the last whole batch; right once all batches were read.
-    pub fn torn_bytes(&self) -> u64 {
-        self.length.saturating_sub(self.whole)
-    }
-}
-
-impl Iterator for JournalReader {
-    type Item = RecordBatch;
-
-    /// The next batch that is whole.
-    fn next(&mut self) -> Option<RecordBatch> {
-        if self.over {
-            return None;
-        }
-        let batch = contain(|| self.stream.next()).ok().flatten().and_then(Result::ok);
-        match batch {
-            Some(_) => self.whole = self.stream.get_ref().read,
-            None => self.over = true,
-        }
-        batch
-    }
-}
-
-fn header<T: serde::de::DeserializeOwned>(schema: &Schema, key: &str) -> Result<T, String> {
-    let json = schema.metadata().get(key).ok_or_else(|| format!("\"{key}\" is missing in it"))?;
-    serde_json::from_str(json).map_err(|error| format!("\"{key}\" in it is not what it should be: {error}"))
-}
-
-/// Counts what is read through it.
-#[derive(Debug)]
-struct Counted<R> {
-    inner: R,
-    read: u64,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.read += read as u64;
-        Ok(read)
-    }
-}
-
 /// The command that recovers what is in `folder`, to be quoted in messages.
 pub(super) fn recover_command(folder: &Path) -> String {
     format!("`tickrate recover \"{}\"`", folder.display())
@@ -399,32 +306,6 @@ mod tests {
             before = rows;
         }
         assert_eq!(before, 0);
-    }
-
-    /// Found by the fuzz target `journal`: the reader of Arrow trusts the offsets in a file.
-    #[test]
-    fn a_damaged_batch_costs_itself_and_those_after_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut journal = journal(folder.path(), HOLD_ROWS as u64 + 1);
-        journal.close().unwrap();
-        let whole = fs::read(journal.path()).unwrap();
-        let mut reader = JournalReader::open::<Rows>(journal.path()).unwrap();
-        let schema = reader.whole as usize;
-        let first = reader.next().unwrap().num_rows();
-        let second = reader.whole as usize;
-        let mut lost = 0;
-        // The lengths and offsets of the second batch are in its first few kilobytes.
-        for at in (second..(second + 4096).min(whole.len())).step_by(5) {
-            let mut damaged = whole.clone();
-            damaged[at] ^= 0x80;
-            fs::write(journal.path(), &damaged).unwrap();
-            let mut reader = JournalReader::open::<Rows>(journal.path()).unwrap();
-            let rows: usize = reader.by_ref().map(|batch| batch.num_rows()).sum();
-            assert!(rows >= first, "{rows} rows of {first} at {at}");
-            assert!(reader.whole as usize > schema && reader.next().is_none());
-            lost += usize::from(rows == first);
-        }
-        assert!(lost > 20, "{lost} of the damages were seen");
     }
 
     #[test]
