@@ -173,7 +173,8 @@ impl<'a> Body<'a> {
     /// The body that a turn starts from.
     pub(super) fn of(asked: &'a Asked, turn: &TurnInContext) -> Result<Body<'a>, PartError> {
         let Prompt::Body(given) = &turn.turn.prompt else {
-            // With room for what will be put into it: the parameters, the model, the prompt and the stream's two.
+            // With room for what will be put into it: the parameters, the model, the prompt and the two
+            // members of a stream.
             let members = Members::of(&asked.template, asked.parameters.len() + 4);
             return Ok(Body { members, given: false });
         };

@@ -66,9 +66,11 @@ pub(super) struct WorkerReport {
     pub(super) starved: Starved,
 }
 
-/// How often a worker's event loop is asked how late it is: at first, so that a short stage can be
-/// judged, and then, since with few streams each question wakes a core that would sleep.
-const PROBE_EVERY: [Nanos; 2] = [Nanos(10_000_000), Nanos(25_000_000)];
+/// How often a worker's event loop is asked how late it is,
+const PROBE_EVERY: Nanos = Nanos(25_000_000);
+/// and how often at first, so that a short stage can be judged. With few streams each question wakes a
+/// core that would sleep.
+const FIRST_PROBES_EVERY: Nanos = Nanos(10_000_000);
 /// How many questions are asked at first.
 const FIRST_PROBES: u32 = 50;
 
@@ -82,8 +84,9 @@ pub(super) async fn watch_loop(
     let mut timer = PreciseTimer::new(clock)?;
     let mut asked = 0;
     loop {
-        let due = clock.now() + PROBE_EVERY[usize::from(asked >= FIRST_PROBES)];
+        let every = if asked < FIRST_PROBES { FIRST_PROBES_EVERY } else { PROBE_EVERY };
         asked = FIRST_PROBES.min(asked + 1);
+        let due = clock.now() + every;
         timer.wait_until(due).await?;
         let late = clock.now() - due;
         lag.borrow_mut().record(late);

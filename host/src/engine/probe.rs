@@ -5,8 +5,8 @@ use super::prepare::aim;
 use crate::contract::framing;
 use crate::contract::{AbortSignal, Api, Failure, FailureKind, Transport, TurnInContext};
 
-/// Asks the server for `turn`, once; at `target` (`http://host:port`), if that is not where the API says. An answer without output is good enough: what is asked for may
-/// be a single token that has no text.
+/// Asks the server for `turn`, once; at `target` (`http://host:port`), if that is not where the API says.
+/// An answer without output is good enough: what is asked for may be a single token that has no text.
 pub async fn probe(
     api: &dyn Api,
     transport: &dyn Transport,

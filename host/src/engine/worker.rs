@@ -141,14 +141,14 @@ async fn slot(worker: Rc<Worker>, transport: Rc<dyn Transport>, pacer: Rc<Mutex<
     loop {
         let asked = worker.clock.now();
         // Whoever waits for the pacer is handed it, so that to try first is no jumping of the queue.
-        let mut turn = match pacer.try_lock() {
-            Ok(turn) => turn,
+        let mut held = match pacer.try_lock() {
+            Ok(held) => held,
             Err(_taken) => pacer.lock().await,
         };
-        let Some((prepared, due)) = turn.next(asked).await? else {
+        let Some((prepared, due)) = held.next(asked).await? else {
             return Ok(());
         };
-        drop(turn);
+        drop(held);
         converse(&worker, transport.as_ref(), prepared, due).await;
     }
 }

@@ -309,13 +309,12 @@ mod tests {
     fn throughput_that_the_last_step_hardly_raised_is_not_growing() {
         // A request each `1000 / rps` ms.
         let at = |parallel, rps: f64| {
-            let mut stage = stage(parallel, 1, |_| 10.0);
-            let mut figures = StageAccumulator::new(&stage.stage);
+            let header = stage(parallel, 1, |_| 10.0).stage;
+            let mut figures = StageAccumulator::new(&header);
             for index in 0..1000 {
                 figures.push(&testing::streamed(f64::from(index) * 1000.0 / rps, 10.0, 5.0, 5));
             }
-            stage = figures.finish(&stage.stage.clone(), None).unwrap();
-            stage
+            figures.finish(&header, None).unwrap()
         };
         let flat = texts(&[at(8, 50.0), at(16, 100.0), at(32, 104.0)]);
         assert!(

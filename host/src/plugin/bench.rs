@@ -70,12 +70,12 @@ fn timed<R, E>(call: impl FnOnce() -> Result<R, E>) -> Result<Duration, E> {
     Ok(time)
 }
 
-/// Opens the built-in API of a dialect, which a plugin may be the twin of, for the same run; `None` if there is
-/// none.
+/// Opens the built-in API of a dialect, which a plugin may be the twin of, for the same run; `None` if there
+/// is none.
 pub type OpenNative<'a> = &'a dyn Fn(&str, &RunConfig) -> Option<Arc<dyn Api>>;
 
-/// Measures `plugin` in all of its roles. An API that understands replies of its dialect as the built-in API of
-/// that dialect does is measured against that.
+/// Measures `plugin` in all of its roles. An API that understands replies of its dialect as the built-in API
+/// of that dialect does is measured against that.
 ///
 /// # Errors
 /// If it cannot be opened, or a call fails.
