@@ -127,7 +127,7 @@ impl Iterator for Batches {
 }
 
 /// Whether a file holds conversations of several turns.
-fn has_conversations(metadata: &ParquetMetaData) -> bool {
+fn has_several_turns(metadata: &ParquetMetaData) -> bool {
     let schema = metadata.file_metadata().schema_descr();
     let Some(at) = schema.columns().iter().position(|column| column.name() == "conversation_turns") else {
         return false;
@@ -199,7 +199,7 @@ fn open(path: &Path, left_out: &'static [&'static str]) -> Result<StoredStage, O
     let metadata = opened.metadata.metadata();
     let recovered = value(metadata, RECOVERED_KEY) == Some("true");
     let left_out = match left_out {
-        [REQUEST_ID, others @ ..] if has_conversations(metadata) => others,
+        [REQUEST_ID, others @ ..] if opened.stage.conversations || has_several_turns(metadata) => others,
         all => all,
     };
     let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
@@ -255,13 +255,18 @@ mod tests {
     use super::super::parquet::ParquetOutput;
     use super::super::{Output, sample};
     use super::*;
+    use crate::contract::{Failure, FailureKind};
     use crate::metrics::StageAccumulator;
     use crate::record::Event;
     use proptest::prelude::*;
     use std::sync::Arc;
 
     fn store(folder: &Path, records: &[RequestRecord]) {
-        let stage = Arc::new(sample::stage(folder));
+        store_as(sample::stage(folder), records);
+    }
+
+    fn store_as(stage: StageHeader, records: &[RequestRecord]) {
+        let stage = Arc::new(stage);
         let mut output = ParquetOutput::new();
         let settled = records.iter().map(|record| Event::RequestSettled(Box::new(record.clone())));
         let first = [Event::RunStarted(Arc::new(sample::run())), Event::StageStarted(stage.clone())];
@@ -278,9 +283,11 @@ mod tests {
         #[test]
         fn the_figures_of_a_file_are_those_of_its_records(
             records in proptest::collection::vec(sample::any_record(), 0..20),
+            conversations in any::<bool>(),
         ) {
             let folder = tempfile::tempdir().unwrap();
-            store(folder.path(), &records);
+            let stage = StageHeader { conversations, ..sample::stage(folder.path()) };
+            store_as(stage, &records);
             let stored = read_figures(folder.path()).unwrap();
             let [mut told, mut read] = [(); 2].map(|()| StageAccumulator::new(&stored.stage));
             records.iter().for_each(|record| told.push(record));
@@ -289,6 +296,21 @@ mod tests {
             // Compared as text, in which what is no number equals itself.
             prop_assert_eq!(format!("{told:?}"), format!("{read:?}"));
         }
+    }
+
+    #[test]
+    fn conversations_of_one_turn_are_told_apart_by_their_requests() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut records: Vec<_> = (0..6).map(|index| sample::success(index, 3)).collect();
+        for record in &mut records[..4] {
+            record.failure = Some(Failure::new(FailureKind::Truncated, "cut off"));
+        }
+        store_as(StageHeader { conversations: true, ..sample::stage(folder.path()) }, &records);
+        let stored = read_figures(folder.path()).unwrap();
+        let mut figures = StageAccumulator::new(&stored.stage);
+        stored.records.for_each(|record| figures.push(&record.unwrap()));
+        let counts = figures.finish(&stored.stage, None).unwrap().conversations.unwrap();
+        assert_eq!((counts.finished, counts.unfinished), (2, 4));
     }
 
     #[test]
