@@ -147,6 +147,18 @@ mod tests {
         }
     }
 
+    /// One look below the first load is enough where it is worse there.
+    #[test]
+    fn a_first_load_that_is_best_stays_so() {
+        let mut search = Search::new(Kind::HighestScore, 1, 1000, 12);
+        let mut tried = Vec::new();
+        while let Some(load) = search.ask().filter(|_| tried.len() < 20) {
+            tried.push(load);
+            search.tell(Told { passed: true, score: Some(-f64::from(load.abs_diff(12))) });
+        }
+        assert_eq!((search.best(), &tried[..]), (Some(12), &[12, 24, 18, 15, 13, 6][..]));
+    }
+
     proptest! {
         #[test]
         fn the_highest_passing_load_is_found_in_few_steps(
