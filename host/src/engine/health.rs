@@ -68,11 +68,29 @@ pub(super) struct WorkerReport {
 
 /// How often a worker's event loop is asked how late it is,
 const PROBE_EVERY: Nanos = Nanos(25_000_000);
-/// and how often at first, so that a short stage can be judged. With few streams each question wakes a
-/// core that would sleep.
+/// how often at first, so that a short stage can be judged,
 const FIRST_PROBES_EVERY: Nanos = Nanos(10_000_000);
+/// and how often one that has next to nothing to do and was on time. There each question wakes a core
+/// that would sleep, and is as much work as a token.
+const RESTING_PROBES_EVERY: Nanos = Nanos(100_000_000);
 /// How many questions are asked at first.
 const FIRST_PROBES: u32 = 50;
+/// What a worker that rests uses of a core,
+const RESTING_SHARE: f64 = 0.01;
+/// and how late its event loop is at most.
+const RESTING_LATE: Nanos = Nanos(500_000);
+
+/// How long after one question the next is due: the `asked`-th, of a loop that was `late` and used `cpu`
+/// in the `elapsed` time since the question before.
+fn next_probe(asked: u32, late: Nanos, cpu: Nanos, elapsed: Nanos) -> Nanos {
+    if asked < FIRST_PROBES {
+        FIRST_PROBES_EVERY
+    } else if late <= RESTING_LATE && cpu.as_s() < RESTING_SHARE * elapsed.as_s() {
+        RESTING_PROBES_EVERY
+    } else {
+        PROBE_EVERY
+    }
+}
 
 /// Notes, again and again, how much later than asked the event loop runs a timer: what any read on
 /// that loop may have been late by. It ends when it is aborted.
@@ -82,15 +100,18 @@ pub(super) async fn watch_loop(
     activity: Arc<Activity>,
 ) -> io::Result<()> {
     let mut timer = PreciseTimer::new(clock)?;
-    let mut asked = 0;
+    let (mut now, mut cpu) = (clock.now(), thread_cpu());
+    let (mut every, mut asked) = (FIRST_PROBES_EVERY, 0_u32);
     loop {
-        let every = if asked < FIRST_PROBES { FIRST_PROBES_EVERY } else { PROBE_EVERY };
-        asked = FIRST_PROBES.min(asked + 1);
-        let due = clock.now() + every;
+        let due = now + every;
         timer.wait_until(due).await?;
-        let late = clock.now() - due;
+        let (before, cpu_before) = (now, cpu);
+        (now, cpu) = (clock.now(), thread_cpu());
+        let late = now - due;
         lag.borrow_mut().record(late);
         activity.note_loop_lag(late);
+        asked = asked.saturating_add(1);
+        every = next_probe(asked, late, cpu - cpu_before, now - before);
     }
 }
 
@@ -251,6 +272,16 @@ mod tests {
         assert!(health(1).client_limited);
         assert!(health(1).verdict.contains("it used 95 % of the 100 % that its cores have to give"));
         assert!(!health(2).client_limited && !health(0).client_limited);
+    }
+
+    #[test]
+    fn a_loop_that_is_busy_or_late_is_asked_more_often_than_one_that_rests() {
+        let ms = Nanos::from_ms;
+        let after = |asked, late, cpu| next_probe(asked, ms(late), ms(cpu), ms(100.0)).as_ms();
+        assert_eq!(after(49, 0.0, 0.1), 10.0);
+        assert_eq!(after(50, 0.1, 0.9), 100.0);
+        assert_eq!(after(50, 0.1, 1.1), 25.0);
+        assert_eq!(after(50, 0.6, 0.1), 25.0);
     }
 
     #[test]

@@ -36,14 +36,6 @@ impl Default for LimitsSpec {
     }
 }
 
-/// The time between two ticks of the engine's epoch, and so the grain of time limits.
-pub(super) const TICK: Duration = Duration::from_millis(10);
-
-/// How many ticks it takes until at least `limit` has passed.
-pub(super) fn ticks(limit: Duration) -> u64 {
-    u64::try_from(limit.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX / 2).saturating_add(1)
-}
-
 /// Table elements of one instance: functions that it can call indirectly. The largest guests
 /// (CPython) have some ten thousand.
 const TABLE_ELEMENTS: usize = 1_000_000;
@@ -153,13 +145,6 @@ mod tests {
         assert!(!limiter.memory_growing(40, 41, None).unwrap());
         assert!(limiter.refused);
         assert_eq!(limiter.used(), 100);
-    }
-
-    #[test]
-    fn a_limit_is_never_shorter_than_it_says() {
-        assert_eq!(ticks(Duration::from_secs(1)), 101);
-        assert_eq!(ticks(Duration::from_millis(1)), 2);
-        assert!(ticks(Duration::MAX) > 1 << 62);
     }
 
     #[test]

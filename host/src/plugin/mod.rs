@@ -6,6 +6,7 @@ pub mod build;
 mod cache;
 pub mod check;
 mod compiled;
+mod epoch;
 mod error;
 mod fetch;
 mod files;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use wasmtime::component::InstancePre;
 
+use super::epoch::EpochClock;
 use super::error::{CallError, PluginError};
 use super::files::Files;
 use super::limits::LimitsSpec;
@@ -24,6 +25,7 @@ const MOST_INSTANCES: usize = 100;
 /// All that a new instance of a plugin needs, kept for as long as instances may be made.
 pub(super) struct Source {
     pre: InstancePre<Sandbox>,
+    epochs: EpochClock,
     limits: Arc<LimitsSpec>,
     seed: Seed,
     config: RunConfig,
@@ -54,7 +56,8 @@ impl Source {
             log_rate: LogRate::default(),
         };
         let limits = Arc::clone(&plugin.runtime.limits);
-        Ok(Source { pre: plugin.pre.clone(), limits, seed, config: config.clone() })
+        let epochs = plugin.runtime.epochs.clone();
+        Ok(Source { pre: plugin.pre.clone(), epochs, limits, seed, config: config.clone() })
     }
 
     /// A new instance as an API, opened.
@@ -68,7 +71,8 @@ impl Source {
     }
 
     fn opening(&self) -> Opening<'_> {
-        Opening { pre: &self.pre, limits: &self.limits, seed: &self.seed, config: &self.config }
+        let Source { pre, epochs, limits, seed, config } = self;
+        Opening { pre, epochs, limits, seed, config }
     }
 }
 

@@ -54,7 +54,8 @@ pub(super) fn open(runtime: &Runtime, path: &Path) -> Result<Plugin, PluginError
         refusals: Refusals::default(),
         log_rate: LogRate::default(),
     };
-    let opening = Opening { pre: &pre, limits: &runtime.limits, seed: &seed, config: &RunConfig::default() };
+    let Runtime { epochs, limits, .. } = runtime;
+    let opening = Opening { pre: &pre, epochs, limits, seed: &seed, config: &RunConfig::default() };
     let info = InfoInstance::new(&opening, &roles)?.ask(&list)?;
     InfoInstance::check(&opening, &roles)?.map_err(link)?;
     Ok(Plugin {

@@ -3,14 +3,13 @@
 use std::sync::{Arc, OnceLock};
 
 use wasmtime::component::{HasSelf, Linker};
-use wasmtime::{
-    Config, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails,
-};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
 
 use super::cache::Cache;
+use super::epoch::EpochClock;
 use super::error::{PluginError, one_line};
 use super::grants::{Grant, Granted};
-use super::limits::{LimitsSpec, TICK};
+use super::limits::LimitsSpec;
 use super::sandbox::Sandbox;
 use super::{v0_1, wasi};
 
@@ -19,6 +18,8 @@ use super::{v0_1, wasi};
 pub struct Runtime {
     /// Compiles and runs.
     pub(super) engine: Engine,
+    /// What ends a call that takes too long.
+    pub(super) epochs: EpochClock,
     /// What plugins may import.
     pub(super) linker: Arc<Linker<Sandbox>>,
     /// Where compiled components are kept between runs; a cache that cannot be used is no error.
@@ -42,10 +43,11 @@ impl Runtime {
         let shared = SHARED.get_or_init(|| {
             let engine = engine()?;
             let linker = linker(&engine).map_err(|error| one_line(&format!("{error:#}")))?;
-            Ok((engine, Arc::new(linker), Cache::of_user("compiled", MOST_CODE).map(Arc::new)))
+            let epochs = EpochClock::start(engine.clone()).map_err(|error| error.to_string())?;
+            Ok((engine, epochs, Arc::new(linker), Cache::of_user("compiled", MOST_CODE).map(Arc::new)))
         });
-        let (engine, linker, cache) = shared.clone().map_err(PluginError::Engine)?;
-        Ok(Runtime { engine, linker, cache, limits: Arc::new(limits), granted: Arc::default() })
+        let (engine, epochs, linker, cache) = shared.clone().map_err(PluginError::Engine)?;
+        Ok(Runtime { engine, epochs, linker, cache, limits: Arc::new(limits), granted: Arc::default() })
     }
 
     /// The same runtime, in which plugins may use what `grants` name.
@@ -64,7 +66,7 @@ impl Runtime {
 }
 
 /// What all runtimes of the process share.
-type Shared = (Engine, Arc<Linker<Sandbox>>, Option<Arc<Cache>>);
+type Shared = (Engine, EpochClock, Arc<Linker<Sandbox>>, Option<Arc<Cache>>);
 
 fn engine() -> Result<Engine, String> {
     let new = |pooling: bool| {
@@ -77,22 +79,7 @@ fn engine() -> Result<Engine, String> {
     };
     // The pool reserves some hundreds of GiB of addresses. Where a limit forbids that, instances
     // are allocated one by one, which takes half as long again (17 µs, not 11).
-    let engine = new(true).or_else(|_| new(false)).map_err(|error| one_line(&format!("{error:#}")))?;
-    let weak = engine.weak();
-    std::thread::Builder::new()
-        .name("plugin-clock".into())
-        .spawn(move || tick(&weak))
-        .map_err(|error| error.to_string())?;
-    Ok(engine)
-}
-
-/// Advances the engine's epoch until the engine is gone.
-fn tick(engine: &EngineWeak) {
-    while let Some(engine) = engine.upgrade() {
-        engine.increment_epoch();
-        drop(engine);
-        std::thread::sleep(TICK);
-    }
+    new(true).or_else(|_| new(false)).map_err(|error| one_line(&format!("{error:#}")))
 }
 
 /// Slots for as many instances as a run has at most: two plugins, one instance for each worker.

@@ -146,7 +146,8 @@ fn calls_are_fast() {
         log_rate: Default::default(),
     };
     let limits = LimitsSpec::default();
-    let opening = v0_1::Opening { pre: &plugin.pre, limits: &limits, seed: &seed, config: &config };
+    let (pre, epochs) = (&plugin.pre, &plugin.runtime.epochs);
+    let opening = v0_1::Opening { pre, epochs, limits: &limits, seed: &seed, config: &config };
     let best =
         best_of(|| drop(v0_1::ApiInstance::new(&opening, plugin.roles.api.as_ref().unwrap()).unwrap()));
     println!("an instance is made and opened in {best:.1} µs");

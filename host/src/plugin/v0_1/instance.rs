@@ -9,8 +9,9 @@ use super::bindings::exports::tickrate::plugin as exports;
 use super::bindings::tickrate::plugin::types as wit;
 use super::{INFO, answers, questions};
 use crate::contract::{Conversation, HttpRequest, Outcome, Reply, RunConfig, TurnInContext};
+use crate::plugin::epoch::{EpochClock, epochs};
 use crate::plugin::error::CallError;
-use crate::plugin::limits::{Call, LimitsSpec, ticks};
+use crate::plugin::limits::{Call, LimitsSpec};
 use crate::plugin::pool::After;
 use crate::plugin::refusals::advice;
 use crate::plugin::sandbox::{Sandbox, Seed};
@@ -49,6 +50,8 @@ pub(in crate::plugin) type DatasetExports = exports::dataset::GuestIndices;
 pub(in crate::plugin) struct Opening<'a> {
     /// The component, linked.
     pub(in crate::plugin) pre: &'a InstancePre<Sandbox>,
+    /// What ends a call that takes too long.
+    pub(in crate::plugin) epochs: &'a EpochClock,
     /// Its bounds.
     pub(in crate::plugin) limits: &'a LimitsSpec,
     /// What its sandbox starts with.
@@ -61,6 +64,7 @@ pub(in crate::plugin) struct Opening<'a> {
 struct Live<G> {
     store: Store<Sandbox>,
     guest: G,
+    epochs: EpochClock,
     limits: LimitsSpec,
     plugin: std::sync::Arc<str>,
     /// Bytes of memory above which the instance is not used again.
@@ -76,12 +80,17 @@ impl<G> Live<G> {
         let mut store = Store::new(pre.engine(), Sandbox::new(seed)?);
         store.limiter(|sandbox| &mut sandbox.limiter);
         store.set_hostcall_fuel(limits.answer);
-        store.set_epoch_deadline(ticks(limits.open));
+        store.set_epoch_deadline(epochs(limits.open));
         store.data_mut().begin_call(limits.open);
+        let running = opening.epochs.call();
         let guest = pre.instantiate(&mut store).and_then(|instance| load(&mut store, &instance));
+        drop(running);
         let plugin = std::sync::Arc::clone(&seed.plugin);
         match guest {
-            Ok(guest) => Ok(Live { store, guest, limits: (*limits).clone(), plugin, grown: limits.memory }),
+            Ok(guest) => {
+                let (epochs, grown) = (opening.epochs.clone(), limits.memory);
+                Ok(Live { store, guest, epochs, limits: (*limits).clone(), plugin, grown })
+            }
             Err(error) => {
                 let call =
                     Call { plugin: &plugin, function: "open", time: limits.open, answer: limits.answer };
@@ -99,9 +108,11 @@ impl<G> Live<G> {
         call: impl FnOnce(&mut Store<Sandbox>, &G) -> wasmtime::Result<Result<A, wit::PluginError>>,
         read: impl FnOnce(A) -> Result<R, String>,
     ) -> (Result<R, CallError>, After) {
-        self.store.set_epoch_deadline(ticks(time));
+        self.store.set_epoch_deadline(epochs(time));
         self.store.data_mut().begin_call(time);
+        let running = self.epochs.call();
         let answer = call(&mut self.store, &self.guest);
+        drop(running);
         let refused = self.store.data_mut().refused(function);
         let last_words = self.store.data_mut().end_call();
         let plugin = || self.plugin.to_string();
@@ -159,7 +170,8 @@ impl InfoInstance {
     ) -> Result<wasmtime::Result<()>, CallError> {
         let mut store = Store::new(opening.pre.engine(), Sandbox::new(opening.seed)?);
         store.limiter(|sandbox| &mut sandbox.limiter);
-        store.set_epoch_deadline(ticks(opening.limits.open));
+        store.set_epoch_deadline(epochs(opening.limits.open));
+        let _running = opening.epochs.call();
         Ok(opening.pre.instantiate(&mut store).and_then(|instance| {
             if let Some(dataset) = &roles.dataset {
                 dataset.load(&mut store, &instance)?;
