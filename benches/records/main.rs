@@ -24,7 +24,7 @@ use stored::{end, record, run, stage};
 
 /// The allocator that `tickrate` has.
 #[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+static ALLOCATOR: tickrate::allocator::Allocator = tickrate::allocator::Allocator;
 
 type Failed = Box<dyn std::error::Error>;
 

@@ -13,6 +13,7 @@
 //! Modules import in one direction, by rank; `host/tests/layering.rs` holds the table and checks it.
 #![deny(missing_docs)]
 
+pub mod allocator;
 pub mod api;
 pub mod app;
 pub mod cli;

@@ -3,10 +3,8 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-/// What is allocated for a request is freed on another thread, which costs the system's allocator more:
-/// with tiny replies a core sends a tenth more requests with this one.
 #[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+static ALLOCATOR: tickrate::allocator::Allocator = tickrate::allocator::Allocator;
 
 /// The threads of a run take turns on few cores and hand on what they allocate, so that one arena serves
 /// them all, and in less memory than several.

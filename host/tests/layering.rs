@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rank of each module, by the first part of its path.
-const RANKS: [(&str, u32); 23] = [
+const RANKS: [(&str, u32); 24] = [
+    ("allocator", 0),
     ("units", 0),
     ("clock", 1),
     ("panics", 1),

@@ -3,6 +3,7 @@
 //! thread puts what the lanes made of a row group into the file, while they go on with the next.
 
 use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, ScopedJoinHandle};
@@ -28,6 +29,8 @@ const GROUP_ROWS: usize = 64 << 10;
 const GROUP_BYTES: usize = 12 << 20;
 /// How many batches may wait for a lane.
 const WAITING: usize = 2;
+/// How many row groups a lane may be ahead of the file.
+const AHEAD: usize = 1;
 /// The most lanes that are of any use: most of the work is in three columns.
 const MOST_LANES: usize = 3;
 
@@ -46,7 +49,7 @@ pub(super) fn write(
         let mut finished = Vec::new();
         for columns in deal(count) {
             let (work, given) = sync_channel(WAITING);
-            let (chunks, made) = sync_channel(0);
+            let (chunks, made) = sync_channel(AHEAD);
             let encoded = columns.clone();
             let thread = thread::Builder::new()
                 .name("encode".into())
@@ -239,7 +242,16 @@ fn append(
             chunk.append_to_row_group(&mut group)?;
         }
         group.close()?;
+        file.flush()?;
+        write_back(file.inner());
     }
+}
+
+/// Has the system begin to put on the disk what is in the file so far, without waiting for it: there is
+/// little left to wait for at the end. Where the system will not, the end takes longer.
+fn write_back(file: &File) {
+    // SAFETY: a plain system call on a descriptor that is open.
+    let _ = unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
 }
 
 /// Moments and measured spans are all different and hardly fill a dictionary; they get the encodings

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read};
+use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use arrow::array::RecordBatch;
@@ -17,7 +18,7 @@ use crate::record::{RunHeader, StageHeader};
 /// A journal that is being read, batch by batch, up to where it is whole.
 #[derive(Debug)]
 pub struct JournalReader {
-    stream: StreamReader<Counted<BufReader<File>>>,
+    stream: StreamReader<Counted>,
     /// Whether it is read no further.
     over: bool,
     length: u64,
@@ -94,18 +95,37 @@ fn header<T: serde::de::DeserializeOwned>(schema: &Schema, key: &str) -> Result<
     serde_json::from_str(json).map_err(|error| format!("\"{key}\" in it is not what it should be: {error}"))
 }
 
-/// Counts what is read through it.
+/// The file, of which it counts what is read.
 #[derive(Debug)]
-struct Counted<R> {
-    inner: R,
+struct Counted {
+    inner: BufReader<File>,
     read: u64,
 }
 
-impl<R: Read> Read for Counted<R> {
+/// How much of a journal the system may keep in memory after it was read.
+const KEPT: u64 = 16 << 20;
+
+impl Read for Counted {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let read = self.inner.read(buffer)?;
+        let before = self.read;
         self.read += read as u64;
+        if before / KEPT < self.read / KEPT {
+            self.forget_what_was_read();
+        }
         Ok(read)
+    }
+}
+
+impl Counted {
+    /// Nobody reads a journal twice: its pages may be those of the file that is made of it, which is less
+    /// work for the system than new ones.
+    fn forget_what_was_read(&self) {
+        let read = libc::off_t::try_from(self.read).unwrap_or(0);
+        // SAFETY: a plain system call on a descriptor that is open.
+        let _ = unsafe {
+            libc::posix_fadvise(self.inner.get_ref().as_raw_fd(), 0, read, libc::POSIX_FADV_DONTNEED)
+        };
     }
 }
 
