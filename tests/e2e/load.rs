@@ -60,6 +60,17 @@ fn an_open_loop_over_two_servers_counts_goodput_and_retries() {
     assert_eq!(summary["Concurrency"], serde_json::Value::Null);
 }
 
+#[test]
+fn a_server_that_asks_to_be_left_alone_is_not_asked_again_at_once() {
+    let full = sim(SimSpec { faults: vec!["http_429:1".parse().unwrap()], ..SimSpec::default() });
+    let flags = ["--prompt", "hi", "--number", "1", "--no-test-connection", "--retries", "1"];
+    let run = perf(&chat(&full.url()), &flags);
+    let records = run.records();
+    assert_eq!(records.iter().map(|record| record.key.attempt).collect::<Vec<_>>(), [1, 2]);
+    let waited = records[1].due - records[0].closed;
+    assert!(waited.as_ms() >= 1000.0, "its Retry-After is 1 s, and the wait {} ms", waited.as_ms());
+}
+
 /// The simulator has 6 slots; the seventh request waits for one, so that the TTFT doubles there.
 #[test]
 fn sla_auto_tune_finds_the_number_of_slots() {

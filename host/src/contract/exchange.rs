@@ -1,6 +1,7 @@
 //! One exchange with a server: the request, what came back, and when.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -76,6 +77,8 @@ pub struct Timeline {
     pub status: Option<u16>,
     /// The reply's `Content-Type`.
     pub content_type: Option<String>,
+    /// How long the server that refused the request asks to be left alone.
+    pub retry_after: Option<Duration>,
     /// How the reply divides into frames: what the request said, or [`Framing::Whole`] where the
     /// server answered with something else.
     pub framing: Framing,
@@ -102,6 +105,7 @@ impl Timeline {
             completed: at,
             status: None,
             content_type: None,
+            retry_after: None,
             framing: Framing::Whole,
             body: Vec::new(),
             marks: Vec::new(),

@@ -30,6 +30,8 @@ pub(super) struct Prepared {
     /// Tokens of the context that the server has had already: none before the first turn, and those
     /// of the turn before this one and its answer, where both were counted.
     pub(super) seen_tokens: Option<u64>,
+    /// How long a server that refused the attempt before asked to be left alone.
+    pub(super) retry_after: Option<Duration>,
     /// How long after it was sent it is given up on purpose.
     pub(super) cancel_after: Option<Duration>,
     /// What to send, or why that could not be made out.
@@ -207,6 +209,7 @@ impl Shaper {
             labels,
             due: None,
             seen_tokens: Some(0),
+            retry_after: None,
             cancel_after: None,
             request,
         })
@@ -223,11 +226,12 @@ impl Shaper {
         self.targets.get((number % self.targets.len() as u64) as usize).map(String::as_str)
     }
 
-    /// The next attempt at a request that failed.
-    pub(super) fn retry(&self, failed: Box<Prepared>) -> Box<Prepared> {
+    /// The next attempt at a request that failed, after the wait that the server asked for.
+    pub(super) fn retry(&self, failed: Box<Prepared>, retry_after: Option<Duration>) -> Box<Prepared> {
         let mut again = failed;
         again.key.attempt += 1;
         again.due = None;
+        again.retry_after = retry_after;
         again
     }
 

@@ -77,7 +77,7 @@ impl Settler {
 
     fn settle(&self, exchanged: Box<Exchanged>) -> Box<RequestRecord> {
         let Exchanged { mut prepared, due, worker, bytes_out, mut timeline, next_turn } = *exchanged;
-        let bytes_in = timeline.body.len() as u64;
+        let (bytes_in, retry_after) = (timeline.body.len() as u64, timeline.retry_after);
         let framed = framing::frames(std::mem::take(&mut timeline.body), &timeline.marks, timeline.framing);
         let mut outcome = understand(self.api.as_ref(), &Arrived::new(&timeline, &framed));
         if let Some(failure) = &mut outcome.failure {
@@ -126,7 +126,7 @@ impl Settler {
             let next = if record.ok() {
                 self.shaper.next_turn(prepared, answer, record.tokens.context())
             } else if record.key.attempt <= self.may_retry && is_worth_a_retry(&record) {
-                Some(self.shaper.retry(prepared))
+                Some(self.shaper.retry(prepared, retry_after))
             } else {
                 None
             };

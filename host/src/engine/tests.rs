@@ -129,6 +129,7 @@ impl Transport for Echo {
                 completed: at,
                 status: Some(200),
                 content_type: None,
+                retry_after: None,
                 framing: request.framing,
                 body: b"ab".to_vec(),
                 marks: vec![Mark { at, end: 1 }, Mark { at, end: 2 }],

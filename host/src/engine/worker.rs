@@ -193,11 +193,14 @@ async fn shed(worker: &Worker, prepared: Box<Prepared>, due: Nanos) {
 /// Makes a conversation's requests, one after the other's reply; retries are among them.
 async fn converse(worker: &Worker, transport: &dyn Transport, mut prepared: Box<Prepared>, mut due: Nanos) {
     while let Some(next) = exchange(worker, transport, prepared, due).await {
-        let think_ms = if next.key.attempt > 1 { None } else { next.turn.turn.think_time_ms };
-        let think = Nanos::from_ms(think_ms.unwrap_or(0.0).max(0.0));
+        let wait = if next.key.attempt > 1 {
+            next.retry_after.unwrap_or_default()
+        } else {
+            Nanos::from_ms(next.turn.turn.think_time_ms.unwrap_or(0.0).max(0.0)).as_duration()
+        };
         let mut stop = worker.stop.clone();
         tokio::select! {
-            () = tokio::time::sleep(think.as_duration()) => {}
+            () = tokio::time::sleep(wait) => {}
             () = stop.drained() => {}
         }
         if worker.stop.draining() {

@@ -13,14 +13,15 @@ use std::sync::Once;
 use std::task::Poll;
 use std::time::Duration;
 
+use chrono::Utc;
 use http_body::Body as _;
 use hyper_util::client::legacy::connect::HttpInfo;
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 
 use super::spec::{HttpSpec, TransportError, header_map};
 use super::stamped::{SentStamp, StampedBody};
 use super::watch::Watch;
-use super::{effective_framing, failure, too_large};
+use super::{effective_framing, failure, retry_after, too_large};
 use crate::clock::Clock;
 use crate::contract::{AbortSignal, Ending, Failure, FailureKind, HttpRequest, Mark, Timeline};
 
@@ -135,6 +136,10 @@ impl Library {
         timeline.status = Some(reply.status().as_u16());
         timeline.content_type =
             reply.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_string);
+        if reply.status().as_u16() >= 400 {
+            let asked = reply.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+            timeline.retry_after = asked.and_then(|asked| retry_after::parse(asked, Utc::now()));
+        }
         timeline.framing = effective_framing(framing, timeline.status, timeline.content_type.as_deref());
         timeline.connection_reused = reply
             .extensions()

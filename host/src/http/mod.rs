@@ -5,6 +5,7 @@
 mod direct;
 mod failure;
 mod library;
+mod retry_after;
 mod spec;
 mod stamped;
 mod watch;

@@ -70,6 +70,9 @@ fn told(timeline: Timeline) -> (Option<u16>, String, Framing, Option<FailureKind
     assert_eq!(timeline.marks.last().map_or(0, |mark| mark.end), timeline.body.len());
     assert!(timeline.marks.is_sorted_by_key(|mark| (mark.at, mark.end)));
     assert!(timeline.sent <= Some(timeline.completed));
+    // Whoever refuses a request here asks for the same wait, and whoever does not is not listened to.
+    let refused = timeline.status.is_some_and(|status| status >= 400);
+    assert_eq!(timeline.retry_after, refused.then_some(Duration::from_secs(7)));
     (timeline.status, String::from_utf8(timeline.body).unwrap(), timeline.framing, kind)
 }
 
@@ -78,8 +81,8 @@ fn both_ways_tell_the_same_of_every_reply() {
     let replies: [&[u8]; 12] = [
         b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 9\r\n\r\ndata: a\n\n",
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\ndata: a\n\n\r\n1;x\r\n:\r\n0\r\nt: 1\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}",
-        b"HTTP/1.1 503 Busy\r\ncontent-length: 4\r\n\r\nbusy",
+        b"HTTP/1.1 200 OK\r\nretry-after: 7\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}",
+        b"HTTP/1.1 503 Busy\r\nretry-after: 7\r\ncontent-length: 4\r\n\r\nbusy",
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx",
         b"HTTP/1.0 200 OK\r\n\r\nuntil the end",
         b"HTTP/1.1 204 Nothing\r\n\r\n",

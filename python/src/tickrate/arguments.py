@@ -84,7 +84,8 @@ class Arguments(Settings):
     sleep_interval: float | None = None
     """Rest between stages, in seconds [default: 5]"""
     retries: int | None = None
-    """Try a failed request again so many times; each attempt is a record [default: 0]"""
+    """Try a failed request again so many times, after the wait that the server asks for (Retry-After); each
+    attempt is a record [default: 0]"""
     cancel_rate: float | None = None
     """Share of requests that the client gives up on purpose, from 0 to 1 [default: 0]"""
     cancel_after: float | None = None

@@ -158,7 +158,8 @@ pub struct PerfArgs {
         help_heading = "Load"
     )]
     sleep_interval: f64,
-    /// Try a failed request again so many times; each attempt is a record
+    /// Try a failed request again so many times, after the wait that the server asks for
+    /// (Retry-After); each attempt is a record
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Load")]
     retries: u32,
     /// Share of requests that the client gives up on purpose, from 0 to 1

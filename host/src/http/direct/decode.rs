@@ -18,6 +18,7 @@ fn malformed<T>(what: &str) -> Result<T, Malformed> {
 pub(super) struct Head {
     pub(super) status: u16,
     pub(super) content_type: Option<String>,
+    pub(super) retry_after: Option<String>,
     /// Whether the connection may carry another request.
     keep_alive: bool,
 }
@@ -196,12 +197,15 @@ fn understand(
     if (100..200).contains(&status) {
         return Ok((None, State::Head));
     }
-    let mut head = Head { status, content_type: None, keep_alive: parsed.version == Some(1) };
+    let mut head =
+        Head { status, content_type: None, retry_after: None, keep_alive: parsed.version == Some(1) };
     let (mut chunked, mut length) = (false, None);
     for header in parsed.headers.iter() {
         let text = || String::from_utf8_lossy(header.value);
         if header.name.eq_ignore_ascii_case("content-type") {
             head.content_type = Some(text().into_owned());
+        } else if status >= 400 && header.name.eq_ignore_ascii_case("retry-after") {
+            head.retry_after = Some(text().into_owned());
         } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
             // Only the last coding says where the body ends.
             chunked =

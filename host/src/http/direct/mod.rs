@@ -16,6 +16,7 @@ use std::io;
 use std::task::Poll;
 use std::time::Duration;
 
+use chrono::Utc;
 use tokio::sync::{Mutex, MutexGuard};
 
 use self::decode::{Decoder, Malformed};
@@ -24,7 +25,7 @@ use self::origin::{Origins, Target};
 use self::socket::{MOST_AT_ONCE, Outgoing, Progress, ReadAt, Socket};
 use super::spec::{HttpSpec, ReadClock, TransportError};
 use super::watch::Watch;
-use super::{effective_framing, failure, too_large};
+use super::{effective_framing, failure, retry_after, too_large};
 use crate::clock::Clock;
 use crate::contract::{AbortSignal, Ending, Failure, FailureKind, HttpRequest, Mark, Timeline};
 
@@ -215,6 +216,8 @@ impl Direct {
                 timeline.first_byte = Some(read.at);
                 timeline.status = Some(head.status);
                 timeline.content_type = head.content_type.clone();
+                timeline.retry_after =
+                    head.retry_after.as_deref().and_then(|asked| retry_after::parse(asked, Utc::now()));
                 timeline.framing =
                     effective_framing(request.framing, timeline.status, head.content_type.as_deref());
                 timeline.connection_reused = Some(reused);
