@@ -22,6 +22,9 @@ pub enum Reader {
 }
 
 impl Reader {
+    /// All of them, in the order of the tables.
+    pub const ALL: [Reader; 3] = [Reader::Floor, Reader::Native, Reader::Plugin];
+
     /// Its name in the tables.
     pub fn name(self) -> &'static str {
         match self {
@@ -59,6 +62,11 @@ pub struct Cell {
 }
 
 impl Cell {
+    /// The load in words.
+    pub fn name(&self) -> String {
+        format!("{} streams at {} ms", self.streams, self.itl_ms)
+    }
+
     /// The figures of one reader.
     pub fn of(&self, reader: Reader) -> Option<&Figures> {
         self.readers.iter().find(|(of, _)| *of == reader).map(|(_, figures)| figures)
@@ -92,9 +100,9 @@ pub struct Results {
     pub shielded: bool,
     /// The load average of the machine, its cores' worth of work, before and after.
     pub load_average: [String; 2],
-    /// What a run of one request of one token takes of CPU time, from the start of the process to its
+    /// What runs of one request of one token took of CPU time, each from the start of the process to its
     /// end, in seconds.
-    pub start_up_s: Vec<(Reader, f64)>,
+    pub start_ups_s: Vec<(Reader, f64)>,
     pub cells: Vec<Cell>,
     /// What is sent and what comes back is long; what it is is said in words.
     pub large: Vec<(&'static str, Cell)>,
@@ -104,8 +112,13 @@ pub struct Results {
 }
 
 impl Results {
-    fn start_up_s(&self, reader: Reader) -> f64 {
-        self.start_up_s.iter().find(|(of, _)| *of == reader).map_or(f64::NAN, |(_, seconds)| *seconds)
+    /// What a run of one request of one token takes of CPU time, in seconds: the middle one of all; `None`
+    /// where there was none.
+    pub fn start_up_s(&self, reader: Reader) -> Option<f64> {
+        let mut taken: Vec<f64> =
+            self.start_ups_s.iter().filter(|(of, _)| *of == reader).map(|(_, seconds)| *seconds).collect();
+        taken.sort_unstable_by(f64::total_cmp);
+        taken.get(taken.len() / 2).copied()
     }
 }
 
@@ -120,8 +133,9 @@ pub struct Bench<'a> {
 const TOKENS: u32 = 128;
 /// The TTFT of the paced server, in milliseconds.
 const TTFT_MS: f64 = 50.0;
-/// How often a run of one token is measured.
-const START_UPS: usize = 5;
+/// How many times as many rounds a single stream gets. It lets a core sleep between tokens, and what it
+/// takes to wake it differs by a factor of three from one run to the next.
+pub const ROUNDS_ALONE: usize = 3;
 
 /// What a reader saw, what it used, and its own verdict: how far it trusts itself in ms, and whether
 /// (1 or 0) it was a limit.
@@ -136,7 +150,7 @@ impl Bench<'_> {
             best: self.options.best,
             realtime: true,
             load_average: Default::default(),
-            start_up_s: self.start_up()?,
+            start_ups_s: Vec::new(),
             shielded: self.options.standing == Standing::Shielded,
             cells: Vec::new(),
             large: Vec::new(),
@@ -170,27 +184,14 @@ impl Bench<'_> {
     }
 
     fn all_readers(&self) -> Vec<Reader> {
-        let mut readers = vec![Reader::Floor, Reader::Native];
-        if self.options.plugin.is_some() {
-            readers.push(Reader::Plugin);
-        }
-        readers
+        let plugin = self.options.plugin.is_some();
+        Reader::ALL.into_iter().filter(|&reader| plugin || reader != Reader::Plugin).collect()
     }
 
-    /// What each reader uses for one request of one token: the middle one of some runs.
-    fn start_up(&self) -> Result<Vec<(Reader, f64)>, BenchError> {
-        let mut all = Vec::new();
-        for reader in self.all_readers() {
-            let running = Server::start(&ServerSpec::paced(5, 1), &self.cores, self.folder)?;
-            let mut taken_s = Vec::new();
-            for _ in 0..START_UPS {
-                taken_s.push(self.read(reader, &running.url, &self.load(1, 1, 1))?.1.cpu_s);
-            }
-            taken_s.sort_unstable_by(f64::total_cmp);
-            eprintln!("one token  {:<18} {:.1} ms of CPU", reader.name(), taken_s[START_UPS / 2] * 1e3);
-            all.push((reader, taken_s[START_UPS / 2]));
-        }
-        Ok(all)
+    /// What a reader uses for one request of one token, in seconds of CPU time.
+    fn start_up_s(&self, reader: Reader) -> Result<f64, BenchError> {
+        let running = Server::start(&ServerSpec::paced(5, 1), &self.cores, self.folder)?;
+        Ok(self.read(reader, &running.url, &self.load(1, 1, 1))?.1.cpu_s)
     }
 
     fn load(&self, streams: usize, requests: u64, max_tokens: u32) -> Load {
@@ -225,13 +226,16 @@ impl Bench<'_> {
     ) -> Result<Vec<(Reader, Figures)>, BenchError> {
         let readers = self.all_readers();
         let mut taken: Vec<Vec<Figures>> = vec![Vec::new(); readers.len()];
-        for _ in 0..self.options.rounds {
+        let rounds = if load.streams == 1 { ROUNDS_ALONE } else { 1 } * self.options.rounds;
+        for _ in 0..rounds {
             for (reader, taken) in readers.iter().zip(&mut taken) {
+                // Taken anew each time: it depends on what the machine did in the minute before.
+                let start_up_s = self.start_up_s(*reader)?;
+                results.start_ups_s.push((*reader, start_up_s));
                 let running = Server::start(server, &self.cores, self.folder)?;
                 results.realtime &= running.realtime;
                 let (seen, usage, trust) = self.read(*reader, &running.url, load)?;
                 let truth = truth::read(&running.stop()?)?;
-                let start_up_s = results.start_up_s(*reader);
                 let figures = figures(&truth, &seen, usage, start_up_s, trust, ideal_s);
                 eprintln!("{:>5} streams  {:<18} {}", load.streams, reader.name(), line(&figures));
                 taken.push(figures);

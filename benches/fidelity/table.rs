@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::BenchError;
-use crate::matrix::{Cell, Figures, Reader, Results};
+use crate::matrix::{Cell, Figures, ROUNDS_ALONE, Reader, Results};
 use crate::truth::{Errors, Spread};
 
 const BEGIN: &str = "<!-- fidelity: begin -->";
@@ -27,10 +27,11 @@ pub fn render(results: &Results) -> String {
     let _ = writeln!(
         out,
         "{} cores; the server alone on one of them, {realtime} real-time priority{shielded}. {} of {} \
-         rounds. Load average of the machine before and after: {}.\n",
+         rounds, of {} with a single stream. Load average of the machine before and after: {}.\n",
         results.cores,
         if results.best { "Best" } else { "Median" },
         results.rounds,
+        results.rounds * ROUNDS_ALONE,
         results.load_average.join(" and ")
     );
     out.push_str(&errors(&results.cells));
@@ -104,7 +105,8 @@ fn verdict(reader: Reader, figures: &Figures) -> String {
 
 fn others(results: &Results) -> String {
     let mut out = String::from("Other loads:\n\n| load | figure | value |\n| --- | --- | --- |\n");
-    for (reader, seconds) in &results.start_up_s {
+    for reader in Reader::ALL {
+        let Some(seconds) = results.start_up_s(reader) else { continue };
         let _ = writeln!(
             out,
             "| one request of one token | CPU ms in all, {} | {:.0} |",
@@ -173,8 +175,11 @@ struct Target {
 
 fn targets(results: &Results) -> String {
     let mut all = Vec::new();
-    for cell in results.cells.iter().filter(|cell| cell.itl_ms == 5) {
-        cell_targets(cell, &mut all);
+    for cell in &results.cells {
+        if cell.itl_ms == 5 {
+            error_targets(cell, &mut all);
+        }
+        cost_targets(cell, &mut all);
     }
     for (what, cell) in &results.large {
         large_targets(what, cell, &mut all);
@@ -202,9 +207,10 @@ fn targets(results: &Results) -> String {
     out
 }
 
-fn cell_targets(cell: &Cell, all: &mut Vec<Target>) {
+/// What is asked of the errors, of few cells: the targets are for a server that sends a token every 5 ms.
+fn error_targets(cell: &Cell, all: &mut Vec<Target>) {
     let (Some(ours), Some(floor)) = (cell.of(Reader::Native), cell.of(Reader::Floor)) else { return };
-    let name = |what: &str| format!("{what}, {} streams", cell.streams);
+    let name = |what: &str| format!("{what}, {}", cell.name());
     let limits = match cell.streams {
         64 => Some((0.1, 0.5)),
         256 => Some((0.2, 2.0)),
@@ -238,6 +244,12 @@ fn cell_targets(cell: &Cell, all: &mut Vec<Target>) {
     if cell.streams == 64 {
         all.push(at_most(name("ITL error p99"), ours.errors.itl.p99, 0.5, " ms"));
     }
+}
+
+/// What is asked of every cell.
+fn cost_targets(cell: &Cell, all: &mut Vec<Target>) {
+    let (Some(ours), Some(floor)) = (cell.of(Reader::Native), cell.of(Reader::Floor)) else { return };
+    let name = |what: &str| format!("{what}, {}", cell.name());
     let delivered = ours.delivered / floor.delivered * 100.0;
     all.push(at_least(name("load delivered, of the raw reader's"), delivered, 98.0, " %"));
     all.push(at_most(name("CPU a token, of the raw reader's"), ours.cpu_us / floor.cpu_us, 2.0, " ×"));
