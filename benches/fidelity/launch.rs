@@ -5,6 +5,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
+use tickrate::clock::monotonic_ns;
+
 use crate::BenchError;
 
 /// The cores that this process may run on, divided between the server and the clients.
@@ -131,6 +133,8 @@ pub struct Usage {
     pub cpu_s: f64,
     /// The most memory it had at a time, in MiB.
     pub rss_mib: f64,
+    /// When it was started, in nanoseconds of the monotonic clock.
+    pub started_ns: i64,
 }
 
 /// The first argument of the process that measures another: it is small, and the only child that it
@@ -157,8 +161,10 @@ pub fn measured(
     }
     let text = std::fs::read_to_string(&out).map_err(BenchError::system("read what a client used"))?;
     let mut figures = text.split_whitespace().filter_map(|figure| figure.parse::<f64>().ok());
-    match (figures.next(), figures.next()) {
-        (Some(cpu_s), Some(rss_mib)) => Ok(Usage { cpu_s, rss_mib }),
+    match (figures.next(), figures.next(), figures.next()) {
+        (Some(cpu_s), Some(rss_mib), Some(started_ns)) => {
+            Ok(Usage { cpu_s, rss_mib, started_ns: started_ns as i64 })
+        }
         _ => Err(BenchError::Client("it left no word of what it used".into())),
     }
 }
@@ -168,6 +174,7 @@ pub fn measure(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let (Some(out), Some(program)) = (arguments.next(), arguments.next()) else {
         return ExitCode::from(2);
     };
+    let started_ns = monotonic_ns();
     let status = Command::new(&program).args(arguments).stdout(Stdio::null()).status();
     // SAFETY: an all-zero rusage is a valid one, and the call fills it.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
@@ -175,7 +182,7 @@ pub fn measure(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &mut usage) };
     let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
     let cpu_s = seconds(usage.ru_utime) + seconds(usage.ru_stime);
-    let text = format!("{cpu_s} {}\n", usage.ru_maxrss as f64 / 1024.0);
+    let text = format!("{cpu_s} {} {started_ns}\n", usage.ru_maxrss as f64 / 1024.0);
     match (status, std::fs::write(out, text)) {
         (Ok(status), Ok(())) if status.success() => ExitCode::SUCCESS,
         (Ok(status), _) => {

@@ -4,13 +4,15 @@
 //!
 //! ```text
 //! cargo bench --bench fidelity -- [--quick] [--write] [--rounds N] [--streams A,B] [--itl MS,MS]
-//!                                 [--matrix-only] [--shield] [--best] [--plugin FILE] [--program FILE]
+//!                                 [--only PART,PART] [--shield] [--best] [--plugin FILE] [--program FILE]
 //! ```
 
+mod arrivals;
 mod client;
 mod floor;
 mod launch;
 mod matrix;
+mod results;
 mod server;
 mod table;
 mod truth;
@@ -19,6 +21,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use crate::launch::{Cores, Standing};
 use crate::matrix::Bench;
@@ -61,6 +64,34 @@ impl BenchError {
     }
 }
 
+/// A part of the bench that can be run alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// A server that keeps time, at several numbers of streams.
+    Matrix,
+    /// Long prompts and long replies.
+    Large,
+    /// A server as fast as it can.
+    Saturated,
+    /// Several tokens in a frame.
+    Several,
+    /// Schedules of arrivals.
+    Paced,
+}
+
+impl Part {
+    const ALL: [Part; 5] = [Part::Matrix, Part::Large, Part::Saturated, Part::Several, Part::Paced];
+}
+
+impl FromStr for Part {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Part, ()> {
+        let named = |part: &Part| format!("{part:?}").eq_ignore_ascii_case(text);
+        Part::ALL.into_iter().find(named).ok_or(())
+    }
+}
+
 /// How the bench is run.
 #[derive(Debug)]
 pub struct Options {
@@ -73,7 +104,8 @@ pub struct Options {
     plugin: Option<PathBuf>,
     /// The binary under test: this build's, or another to compare it with.
     program: PathBuf,
-    matrix_only: bool,
+    /// The parts that are run.
+    parts: Vec<Part>,
     /// Whether the best round counts for each figure, and not the one in the middle.
     best: bool,
 }
@@ -90,7 +122,7 @@ impl Options {
             standing: Standing::Plain,
             plugin: Some(plugin).filter(|plugin| plugin.exists()),
             program: env!("CARGO_BIN_EXE_tickrate").into(),
-            matrix_only: false,
+            parts: Vec::new(),
             best: false,
         };
         let mut arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
@@ -102,8 +134,8 @@ impl Options {
                 "--bench" => {}
                 "--quick" => options.quick = true,
                 "--write" => options.write = true,
-                "--matrix-only" => options.matrix_only = true,
                 "--best" => options.best = true,
+                "--only" => options.parts = list(&value()?).ok_or_else(wrong)?,
                 "--rounds" => options.rounds = value()?.parse().map_err(|_| wrong())?,
                 "--shield" => options.standing = Standing::Shielded,
                 "--plugin" => options.plugin = Some(value()?.into()),
@@ -117,6 +149,9 @@ impl Options {
         if options.rounds == 0 {
             options.rounds = if quick { 1 } else { 3 };
         }
+        if options.parts.is_empty() {
+            options.parts = Part::ALL.to_vec();
+        }
         if options.streams.is_empty() {
             options.streams = if quick { vec![64, 256] } else { vec![1, 16, 64, 256, 1024] };
         }
@@ -127,7 +162,7 @@ impl Options {
     }
 }
 
-fn list<T: std::str::FromStr>(text: &str) -> Option<Vec<T>> {
+fn list<T: FromStr>(text: &str) -> Option<Vec<T>> {
     text.split(',').map(|item| item.parse().ok()).collect()
 }
 

@@ -4,123 +4,15 @@ use std::path::Path;
 
 use tickrate::record::RequestRecord;
 
+use crate::arrivals::Arrivals;
 use crate::client::{self, Load, Prompt, Ran};
 use crate::launch::{Cores, Standing, Usage};
+use crate::results::{
+    Cell, Figures, Paced, Reader, Results, SeveralTokens, StartUp, line, middle_start_up, put_together,
+};
 use crate::server::{Server, ServerSpec};
-use crate::truth::{self, Errors, Seen, Spread, Truth};
-use crate::{BenchError, Options, floor};
-
-/// Who reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reader {
-    /// The raw-socket reader.
-    Floor,
-    /// tickrate with its own API.
-    Native,
-    /// tickrate with a component for the API.
-    Plugin,
-}
-
-impl Reader {
-    /// All of them, in the order of the tables.
-    pub const ALL: [Reader; 3] = [Reader::Floor, Reader::Native, Reader::Plugin];
-
-    /// Its name in the tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Reader::Floor => "raw reader",
-            Reader::Native => "tickrate",
-            Reader::Plugin => "tickrate, WASM API",
-        }
-    }
-}
-
-/// What one reader did under one load: for each figure the median, or the best, of the rounds.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Figures {
-    pub errors: Errors,
-    /// Tokens that arrived in a second, as a share of those of a client that loses no time.
-    pub delivered: f64,
-    pub tokens_per_s: f64,
-    /// CPU time a token, in microseconds, beyond what a run of one token takes.
-    pub cpu_us: f64,
-    /// CPU time a token, in microseconds, of the whole run.
-    pub cpu_in_all_us: f64,
-    pub rss_mib: f64,
-    /// What tickrate's own verdict trusts its times to; not a number for the raw reader.
-    pub trust_ms: f64,
-    /// Whether the verdict, in most rounds, says that the client was a limit.
-    pub limited: f64,
-}
-
-/// One load, and all readers under it.
-#[derive(Debug)]
-pub struct Cell {
-    pub streams: usize,
-    pub itl_ms: u32,
-    pub readers: Vec<(Reader, Figures)>,
-}
-
-impl Cell {
-    /// The load in words.
-    pub fn name(&self) -> String {
-        format!("{} streams at {} ms", self.streams, self.itl_ms)
-    }
-
-    /// The figures of one reader.
-    pub fn of(&self, reader: Reader) -> Option<&Figures> {
-        self.readers.iter().find(|(of, _)| *of == reader).map(|(_, figures)| figures)
-    }
-}
-
-/// Four tokens in a frame: the time of one, reported in two ways, and the truth.
-#[derive(Debug, Clone, Copy)]
-pub struct SeveralTokens {
-    pub truth_ms: f64,
-    pub time_per_token_ms: f64,
-    pub tpot_ms: f64,
-}
-
-/// A paced schedule: what was asked and what was sent.
-#[derive(Debug, Clone, Copy)]
-pub struct Paced {
-    pub asked_rps: u32,
-    /// The share of the asked rate that was delivered.
-    pub delivered: f64,
-    pub lag: Spread,
-}
-
-/// Everything that was measured.
-#[derive(Debug)]
-pub struct Results {
-    pub cores: usize,
-    pub rounds: usize,
-    pub best: bool,
-    pub realtime: bool,
-    pub shielded: bool,
-    /// The load average of the machine, its cores' worth of work, before and after.
-    pub load_average: [String; 2],
-    /// What runs of one request of one token took of CPU time, each from the start of the process to its
-    /// end, in seconds.
-    pub start_ups_s: Vec<(Reader, f64)>,
-    pub cells: Vec<Cell>,
-    /// What is sent and what comes back is long; what it is is said in words.
-    pub large: Vec<(&'static str, Cell)>,
-    pub saturated: Option<Cell>,
-    pub several: Option<SeveralTokens>,
-    pub paced: Vec<Paced>,
-}
-
-impl Results {
-    /// What a run of one request of one token takes of CPU time, in seconds: the middle one of all; `None`
-    /// where there was none.
-    pub fn start_up_s(&self, reader: Reader) -> Option<f64> {
-        let mut taken: Vec<f64> =
-            self.start_ups_s.iter().filter(|(of, _)| *of == reader).map(|(_, seconds)| *seconds).collect();
-        taken.sort_unstable_by(f64::total_cmp);
-        taken.get(taken.len() / 2).copied()
-    }
-}
+use crate::truth::{self, Seen, Spread, Truth};
+use crate::{BenchError, Options, Part, floor};
 
 /// The bench, ready to run.
 pub struct Bench<'a> {
@@ -150,7 +42,7 @@ impl Bench<'_> {
             best: self.options.best,
             realtime: true,
             load_average: Default::default(),
-            start_ups_s: Vec::new(),
+            start_ups: Vec::new(),
             shielded: self.options.standing == Standing::Shielded,
             cells: Vec::new(),
             large: Vec::new(),
@@ -158,27 +50,14 @@ impl Bench<'_> {
             several: None,
             paced: Vec::new(),
         };
-        for &itl_ms in &self.options.itls {
-            for &streams in &self.options.streams {
-                let each = if itl_ms > 10 { 3 } else { 4 };
-                let load = self.load(streams, streams as u64 * each, TOKENS);
-                let ideal_s = each as f64 * (TTFT_MS + f64::from(itl_ms * (TOKENS - 1))) / 1e3;
-                let server = ServerSpec::paced(itl_ms, 1);
-                let readers = self.readers(&server, &load, ideal_s, &mut results)?;
-                results.cells.push(Cell { streams, itl_ms, readers });
+        for &part in &self.options.parts {
+            match part {
+                Part::Matrix => results.cells = self.matrix(&mut results)?,
+                Part::Large => results.large = self.large(&mut results)?,
+                Part::Saturated => results.saturated = Some(self.saturated(&mut results)?),
+                Part::Several => results.several = Some(self.several_tokens()?),
+                Part::Paced => results.paced = self.schedules()?,
             }
-        }
-        if self.options.matrix_only {
-            return Ok(results);
-        }
-        results.large = self.large(&mut results)?;
-        let load = self.load(16, if self.options.quick { 256 } else { 1024 }, 1024);
-        let readers = self.readers(&ServerSpec::unpaced(), &load, f64::NAN, &mut results)?;
-        results.saturated = Some(Cell { streams: 16, itl_ms: 0, readers });
-        results.several = Some(self.several_tokens()?);
-        let seconds = if self.options.quick { 2 } else { 6 };
-        for rate in [500, 5000] {
-            results.paced.push(self.paced(rate, seconds)?);
         }
         Ok(results)
     }
@@ -188,16 +67,43 @@ impl Bench<'_> {
         Reader::ALL.into_iter().filter(|&reader| plugin || reader != Reader::Plugin).collect()
     }
 
-    /// What a reader uses for one request of one token, in seconds of CPU time.
-    fn start_up_s(&self, reader: Reader) -> Result<f64, BenchError> {
+    /// One request of one token.
+    fn start_up(&self, reader: Reader) -> Result<StartUp, BenchError> {
         let running = Server::start(&ServerSpec::paced(5, 1), &self.cores, self.folder)?;
-        Ok(self.read(reader, &running.url, &self.load(1, 1, 1))?.1.cpu_s)
+        let (_, usage, _) = self.read(reader, &running.url, &self.load(1, 1, 1))?;
+        let arrived_ns = truth::first_arrival_ns(&truth::read(&running.stop()?)?);
+        let to_request_ms = (arrived_ns - usage.started_ns) as f64 / 1e6;
+        Ok(StartUp { reader, cpu_s: usage.cpu_s, to_request_ms })
     }
 
     fn load(&self, streams: usize, requests: u64, max_tokens: u32) -> Load {
         let program = self.options.program.clone();
         let prompt = Prompt::Short;
         Load { streams, requests, max_tokens, prompt, plugin: None, program, flags: Vec::new() }
+    }
+
+    /// Each number of streams, of a server that keeps time.
+    fn matrix(&self, results: &mut Results) -> Result<Vec<Cell>, BenchError> {
+        let mut cells = Vec::new();
+        for &itl_ms in &self.options.itls {
+            for &streams in &self.options.streams {
+                let each = if itl_ms > 10 { 3 } else { 4 };
+                let load = self.load(streams, streams as u64 * each, TOKENS);
+                let ideal_s = each as f64 * (TTFT_MS + f64::from(itl_ms * (TOKENS - 1))) / 1e3;
+                let server = ServerSpec::paced(itl_ms, 1);
+                let readers = self.readers(&server, &load, ideal_s, results)?;
+                cells.push(Cell { streams, itl_ms, readers });
+            }
+        }
+        Ok(cells)
+    }
+
+    /// A server that knows no pace.
+    fn saturated(&self, results: &mut Results) -> Result<Cell, BenchError> {
+        const STREAMS: usize = 16;
+        let load = self.load(STREAMS, if self.options.quick { 256 } else { 1024 }, 1024);
+        let readers = self.readers(&ServerSpec::unpaced(), &load, f64::NAN, results)?;
+        Ok(Cell { streams: STREAMS, itl_ms: 0, readers })
     }
 
     /// Prompts of a quarter of a megabyte, and replies of one.
@@ -226,19 +132,26 @@ impl Bench<'_> {
     ) -> Result<Vec<(Reader, Figures)>, BenchError> {
         let readers = self.all_readers();
         let mut taken: Vec<Vec<Figures>> = vec![Vec::new(); readers.len()];
+        let earlier = results.start_ups.len();
         let rounds = if load.streams == 1 { ROUNDS_ALONE } else { 1 } * self.options.rounds;
         for _ in 0..rounds {
             for (reader, taken) in readers.iter().zip(&mut taken) {
                 // Taken anew each time: it depends on what the machine did in the minute before.
-                let start_up_s = self.start_up_s(*reader)?;
-                results.start_ups_s.push((*reader, start_up_s));
+                results.start_ups.push(self.start_up(*reader)?);
                 let running = Server::start(server, &self.cores, self.folder)?;
-                results.realtime &= running.realtime;
+                results.realtime &= running.realtime || !server.realtime;
                 let (seen, usage, trust) = self.read(*reader, &running.url, load)?;
                 let truth = truth::read(&running.stop()?)?;
-                let figures = figures(&truth, &seen, usage, start_up_s, trust, ideal_s);
+                let figures = figures(&truth, &seen, usage, trust, ideal_s);
                 eprintln!("{:>5} streams  {:<18} {}", load.streams, reader.name(), line(&figures));
                 taken.push(figures);
+            }
+        }
+        for (reader, taken) in readers.iter().zip(&mut taken) {
+            let start_up_s = middle_start_up(&results.start_ups[earlier..], *reader, |it| it.cpu_s);
+            let start_up_us = start_up_s.unwrap_or(f64::NAN) * 1e6;
+            for Figures { cpu_us, cpu_in_all_us, tokens, .. } in taken {
+                *cpu_us = (*cpu_in_all_us * *tokens - start_up_us) / (*tokens - 1.0);
             }
         }
         let best = self.options.best;
@@ -280,9 +193,17 @@ impl Bench<'_> {
         })
     }
 
-    fn paced(&self, rate: u32, seconds: u32) -> Result<Paced, BenchError> {
+    /// Arrivals at two rates, from as many workers as tickrate takes and from several.
+    fn schedules(&self) -> Result<Vec<Paced>, BenchError> {
+        let seconds = if self.options.quick { 2 } else { 6 };
+        let schedules = [(500, None), (5000, None), (500, Some(4)), (5000, Some(4))];
+        schedules.into_iter().map(|(rate, workers)| self.paced(rate, workers, seconds)).collect()
+    }
+
+    fn paced(&self, rate: u32, workers: Option<u32>, seconds: u32) -> Result<Paced, BenchError> {
         let mut load = self.load(256, u64::from(rate * seconds), 1);
         load.flags = vec!["--no-stream".into(), "--rate".into(), rate.to_string()];
+        load.flags.extend(workers.into_iter().flat_map(|workers| ["--workers".into(), workers.to_string()]));
         let (ran, _) = self.one_run(&ServerSpec::unpaced(), &load)?;
         let span = |at: fn(&RequestRecord) -> Option<i64>| {
             let times = || ran.records.iter().filter_map(at);
@@ -293,87 +214,25 @@ impl Bench<'_> {
         let unsent = ran.records.iter().filter(|record| !record.ok()).count() as f64;
         let share = 1.0 - unsent / ran.records.len().max(1) as f64;
         let lag = Spread::of(ran.records.iter().filter_map(|record| record.dispatch_lag_ms).collect());
-        let paced = Paced { asked_rps: rate, delivered: share * due / sent, lag };
+        let sent_at = ran.records.iter().filter_map(|record| record.sent.map(|sent| sent.0)).collect();
+        let arrivals = Arrivals::of(sent_at, f64::from(rate));
+        let paced = Paced { asked_rps: rate, workers, delivered: share * due / sent, lag, arrivals };
         eprintln!("{paced:?}");
         Ok(paced)
     }
 }
 
-fn figures(
-    truth: &Truth,
-    seen: &[Seen],
-    usage: Usage,
-    start_up_s: f64,
-    trust: (f64, f64),
-    ideal_s: f64,
-) -> Figures {
+fn figures(truth: &Truth, seen: &[Seen], usage: Usage, trust: (f64, f64), ideal_s: f64) -> Figures {
     let (elapsed_s, tokens) = (truth::elapsed_s(truth), truth::tokens(truth) as f64);
     Figures {
         errors: truth::compare(truth, seen),
         delivered: ideal_s / elapsed_s,
         tokens_per_s: tokens / elapsed_s,
-        cpu_us: (usage.cpu_s - start_up_s) * 1e6 / (tokens - 1.0),
+        cpu_us: f64::NAN,
+        tokens,
         cpu_in_all_us: usage.cpu_s * 1e6 / tokens,
         rss_mib: usage.rss_mib,
         trust_ms: trust.0,
         limited: trust.1,
     }
-}
-
-/// The median of each figure alone, or the best of each. Requests that were reported wrongly are
-/// added up.
-fn put_together(rounds: &[Figures], best: bool) -> Figures {
-    let sorted = |of: &dyn Fn(&Figures) -> f64| {
-        let mut values: Vec<f64> = rounds.iter().map(of).collect();
-        values.sort_unstable_by(f64::total_cmp);
-        values
-    };
-    let lowest_or = |of: &dyn Fn(&Figures) -> f64, best: bool| {
-        let values = sorted(of);
-        values.get(if best { 0 } else { values.len() / 2 }).copied().unwrap_or(f64::NAN)
-    };
-    let usual = |of: &dyn Fn(&Figures) -> f64| lowest_or(of, best);
-    let highest = |of: &dyn Fn(&Figures) -> f64| -lowest_or(&|figures| -of(figures), best);
-    let spread = |of: &dyn Fn(&Figures) -> Spread| Spread {
-        p50: usual(&|figures| of(figures).p50),
-        p99: usual(&|figures| of(figures).p99),
-        max: usual(&|figures| of(figures).max),
-    };
-    Figures {
-        errors: Errors {
-            ttft: spread(&|figures| figures.errors.ttft),
-            lateness: spread(&|figures| figures.errors.lateness),
-            way: spread(&|figures| figures.errors.way),
-            itl: spread(&|figures| figures.errors.itl),
-            latency: spread(&|figures| figures.errors.latency),
-            wrong: rounds.iter().map(|figures| figures.errors.wrong).sum(),
-        },
-        delivered: highest(&|figures| figures.delivered),
-        tokens_per_s: highest(&|figures| figures.tokens_per_s),
-        cpu_us: usual(&|figures| figures.cpu_us),
-        cpu_in_all_us: usual(&|figures| figures.cpu_in_all_us),
-        rss_mib: usual(&|figures| figures.rss_mib),
-        trust_ms: usual(&|figures| figures.trust_ms),
-        limited: usual(&|figures| figures.limited),
-    }
-}
-
-/// What goes by while the bench runs.
-fn line(figures: &Figures) -> String {
-    let spread = |spread: Spread| format!("{:.3}/{:.3}/{:.2}", spread.p50, spread.p99, spread.max);
-    let Figures { errors, .. } = figures;
-    format!(
-        "ttft {}  late {}  way {}  itl {}  latency {}  load {:.1} %  {:.0} tok/s  {:.2} µs/tok  {:.0} MiB  trust {:.2}  wrong {}",
-        spread(errors.ttft),
-        spread(errors.lateness),
-        spread(errors.way),
-        spread(errors.itl),
-        spread(errors.latency),
-        figures.delivered * 100.0,
-        figures.tokens_per_s,
-        figures.cpu_us,
-        figures.rss_mib,
-        figures.trust_ms,
-        errors.wrong
-    )
 }

@@ -4,7 +4,8 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::BenchError;
-use crate::matrix::{Cell, Figures, ROUNDS_ALONE, Reader, Results};
+use crate::matrix::ROUNDS_ALONE;
+use crate::results::{Cell, Figures, Paced, Reader, Results};
 use crate::truth::{Errors, Spread};
 
 const BEGIN: &str = "<!-- fidelity: begin -->";
@@ -23,15 +24,18 @@ pub fn write(document: &Path, text: &str) -> Result<(), BenchError> {
 pub fn render(results: &Results) -> String {
     let mut out = String::new();
     let realtime = if results.realtime { "with" } else { "without" };
+    let alone = match results.cells.iter().any(|cell| cell.streams == 1) {
+        true => format!(", of {} with a single stream", results.rounds * ROUNDS_ALONE),
+        false => String::new(),
+    };
     let shielded = if results.shielded { ", the client before other work on the other" } else { "" };
     let _ = writeln!(
         out,
         "{} cores; the server alone on one of them, {realtime} real-time priority{shielded}. {} of {} \
-         rounds, of {} with a single stream. Load average of the machine before and after: {}.\n",
+         rounds{alone}. Load average of the machine before and after: {}.\n",
         results.cores,
         if results.best { "Best" } else { "Median" },
         results.rounds,
-        results.rounds * ROUNDS_ALONE,
         results.load_average.join(" and ")
     );
     out.push_str(&errors(&results.cells));
@@ -106,12 +110,14 @@ fn verdict(reader: Reader, figures: &Figures) -> String {
 fn others(results: &Results) -> String {
     let mut out = String::from("Other loads:\n\n| load | figure | value |\n| --- | --- | --- |\n");
     for reader in Reader::ALL {
-        let Some(seconds) = results.start_up_s(reader) else { continue };
+        let figure = |figure| results.start_up(reader, figure);
+        let figures = (figure(|start_up| start_up.cpu_s), figure(|start_up| start_up.to_request_ms));
+        let (Some(cpu_s), Some(to_request_ms)) = figures else { continue };
         let _ = writeln!(
             out,
-            "| one request of one token | CPU ms in all, {} | {:.0} |",
+            "| one request of one token | CPU ms in all; ms to the request, {} | {:.0}; {to_request_ms:.0} |",
             reader.name(),
-            seconds * 1e3
+            cpu_s * 1e3
         );
     }
     for (name, cell) in &results.large {
@@ -155,11 +161,14 @@ fn others(results: &Results) -> String {
     for paced in &results.paced {
         let _ = writeln!(
             out,
-            "| Poisson arrivals, {} requests/s | delivered of the asked rate | {:.2} % |\n\
-             | | dispatch lag in ms, p50 / p99 / max | {} |",
-            paced.asked_rps,
+            "| Poisson arrivals, {} | delivered of the asked rate | {:.2} % |\n\
+             | | dispatch lag in ms, p50 / p99 / max | {} |\n\
+             | | as sent: index of dispersion; Kolmogorov-Smirnov distance × √n | {:.3}; {:.2} |",
+            paced.name(),
             paced.delivered * 100.0,
-            spread(paced.lag)
+            spread(paced.lag),
+            paced.arrivals.dispersion,
+            paced.arrivals.distance,
         );
     }
     out
@@ -194,10 +203,9 @@ fn targets(results: &Results) -> String {
         let error = (several.time_per_token_ms - several.truth_ms).abs();
         all.push(at_most("error of the time per token, four in a frame".into(), error, 0.05, " ms"));
     }
-    for paced in results.paced.iter().filter(|paced| paced.asked_rps == 5000) {
-        let name = |what: &str| format!("{what}, 5000 requests/s");
-        all.push(at_least(name("delivered"), paced.delivered * 100.0, 99.5, " %"));
-        all.push(at_most(name("dispatch lag p99"), paced.lag.p99, 0.3, " ms"));
+    results.paced.iter().for_each(|paced| paced_targets(paced, &mut all));
+    if let Some(ms) = results.start_up(Reader::Native, |start_up| start_up.to_request_ms) {
+        all.push(at_most("from the start of the process to the first request".into(), ms, 50.0, " ms"));
     }
     let mut out =
         String::from("Targets:\n\n| target | asked | measured | holds |\n| --- | --- | --- | --- |\n");
@@ -217,29 +225,10 @@ fn error_targets(cell: &Cell, all: &mut Vec<Target>) {
         _ => None,
     };
     if let Some((p50, p99)) = limits {
-        let beyond = |part: fn(&Errors) -> Spread, of: fn(Spread) -> f64| {
-            of(part(&ours.errors)) - of(part(&floor.errors))
-        };
-        let late = |of| beyond(|errors| errors.lateness, of);
-        let way = |of| beyond(|errors| errors.way, of);
-        all.push(at_most(
-            name("first token late, p50, beyond the raw reader's"),
-            late(|s| s.p50),
-            p50,
-            " ms",
-        ));
-        all.push(at_most(
-            name("first token late, p99, beyond the raw reader's"),
-            late(|s| s.p99),
-            p99,
-            " ms",
-        ));
-        all.push(at_most(
-            name("request under way, p50, beyond the raw reader's"),
-            way(|s| s.p50),
-            p50,
-            " ms",
-        ));
+        let beyond = |of: fn(&Errors) -> f64| of(&ours.errors) - of(&floor.errors);
+        let name = |what| name(&format!("error of TTFT, {what}, beyond the raw reader's"));
+        all.push(at_most(name("p50"), beyond(|errors| errors.ttft.p50), p50, " ms"));
+        all.push(at_most(name("p99"), beyond(|errors| errors.ttft.p99), p99, " ms"));
     }
     if cell.streams == 64 {
         all.push(at_most(name("ITL error p99"), ours.errors.itl.p99, 0.5, " ms"));
@@ -271,6 +260,27 @@ fn large_targets(what: &str, cell: &Cell, all: &mut Vec<Target>) {
     all.push(at_least(name("load delivered, of"), delivered, 98.0, " %"));
     all.push(at_most(name("error of TTFT, p50, beyond"), beyond(|errors| errors.ttft.p50), 0.5, " ms"));
     all.push(at_most(name("error of TTFT, p99, beyond"), beyond(|errors| errors.ttft.p99), 2.0, " ms"));
+}
+
+/// What is asked of a schedule.
+fn paced_targets(paced: &Paced, all: &mut Vec<Target>) {
+    let name = |what: &str| format!("{what}, {}", paced.name());
+    match (paced.asked_rps, paced.workers) {
+        (5000, None) => {
+            all.push(at_least(name("delivered"), paced.delivered * 100.0, 99.5, " %"));
+            all.push(at_most(name("dispatch lag p99"), paced.lag.p99, 0.3, " ms"));
+        }
+        (_, Some(_)) => {
+            let off = (paced.arrivals.dispersion - 1.0).abs();
+            all.push(at_most(name("index of dispersion, off 1 by"), off, 0.05, ""));
+            // At high rates a core cannot send as close together as some arrivals are.
+            if paced.asked_rps <= 500 {
+                let distance = paced.arrivals.distance;
+                all.push(at_most(name("Kolmogorov-Smirnov distance × √n"), distance, 1.63, ""));
+            }
+        }
+        _ => {}
+    }
 }
 
 fn at_most(name: String, got: f64, limit: f64, unit: &str) -> Target {

@@ -3,15 +3,14 @@
 //! All times are of the machine's monotonic clock, which the processes share. For each request:
 //!
 //! - The **error of TTFT** is the client's TTFT less the server's: first frame written − request
-//!   read. It is the sum of the next two.
+//!   arrived. It is the sum of the next two.
 //! - The **lateness of the first token**: the client's stamp less the moment before the server wrote
 //!   that frame. Nothing but the client, and the way through the kernel, is in it.
-//! - The **way of the request**: the moment when the server had read the request less the one when
-//!   the client says that it sent it. A client that stamps too early shows here, and so does a server
-//!   that is too busy to read: with many requests at the same moment that is most of it, for any
-//!   client. What a client adds is the difference to the raw reader.
+//! - The **way of the request**: the moment when the request had arrived, by the stamp of the server's kernel,
+//!   less the one when the client says that it sent it. A client that stamps too early shows here. A server
+//!   that has no time to read what has arrived does not: its user waits for that, as for the rest of its TTFT.
 //! - The **error of an ITL** is one interval between two frames, client's less server's.
-//! - The **error of latency** is the client's less the server's: last frame written − request read.
+//! - The **error of latency** is the client's less the server's: last frame written − request arrived.
 //!
 //! Errors are taken without their sign.
 
@@ -27,12 +26,21 @@ use crate::BenchError;
 #[derive(Debug, Clone, Deserialize)]
 pub struct Served {
     request_id: Option<String>,
-    /// When the request had been read.
-    pub received_ns: i64,
+    /// When the request was there; `None` where the kernel does not stamp.
+    arrived_ns: Option<i64>,
+    /// When the server had read it.
+    received_ns: i64,
     /// The moment before each frame with output was written.
     pub frame_ns: Vec<i64>,
     /// Tokens of all frames.
     pub output_tokens: u64,
+}
+
+impl Served {
+    /// When the request was there, as far as that is known.
+    fn arrival_ns(&self) -> i64 {
+        self.arrived_ns.unwrap_or(self.received_ns)
+    }
 }
 
 /// One request as a client reports it.
@@ -115,10 +123,10 @@ pub fn compare(truth: &Truth, seen: &[Seen]) -> Errors {
         if seen.itl_ms.len() + 1 != served.frame_ns.len() {
             continue;
         }
-        ttft.push(seen.ttft_ms - ms(first - served.received_ns));
+        ttft.push(seen.ttft_ms - ms(first - served.arrival_ns()));
         lateness.push(ms(seen.first_token_ns - first));
-        way.push(ms(served.received_ns - seen.sent_ns));
-        latency.push(seen.latency_ms - ms(last - served.received_ns));
+        way.push(ms(served.arrival_ns() - seen.sent_ns));
+        latency.push(seen.latency_ms - ms(last - served.arrival_ns()));
         let intervals = served.frame_ns.windows(2).map(|pair| ms(pair[1] - pair[0]));
         itl.extend(seen.itl_ms.iter().zip(intervals).map(|(seen, served)| seen - served));
     }
@@ -132,9 +140,14 @@ pub fn compare(truth: &Truth, seen: &[Seen]) -> Errors {
     }
 }
 
+/// When the first request was there, in nanoseconds of the monotonic clock.
+pub fn first_arrival_ns(truth: &Truth) -> i64 {
+    truth.values().map(Served::arrival_ns).min().unwrap_or(0)
+}
+
 /// From the first request that came to the last token that left, in seconds.
 pub fn elapsed_s(truth: &Truth) -> f64 {
-    let first = truth.values().map(|served| served.received_ns).min().unwrap_or(0);
+    let first = first_arrival_ns(truth);
     let last = truth.values().filter_map(|served| served.frame_ns.last()).max().copied().unwrap_or(0);
     ms(last - first) / 1e3
 }

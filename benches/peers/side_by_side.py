@@ -119,7 +119,7 @@ def run(client: Path, program: Path, tokenizer: Path, folder: Path, quick_start:
         used = measured.run(command, (cores.server, cores.client), folder, {"HF_HUB_OFFLINE": "1"}, TIMEOUT_S)
         if used.status != 0:
             raise ValueError(f"{client.name} ended with status {used.status}; {folder}/client.log says why")
-        served = sorted(server.stop().served, key=lambda request: request.received_ns)
+        served = sorted(server.stop().served, key=lambda request: request.arrived_ns)
     stages = []
     names = [path.name for path in (folder / "run").glob("parallel_*")]
     for name in sorted(names, key=lambda name: int(name.split("_")[1])):

@@ -41,8 +41,8 @@ def quantile(ordered: Sequence[float], share: float) -> float:
 class Served:
     """A request that was answered with tokens. Times are those of CLOCK_MONOTONIC."""
 
-    received_ns: int
-    """When it had been read."""
+    arrived_ns: int
+    """When it was there, by the kernel's stamp; where that is missing, when the server had read it."""
     frame_ns: tuple[int, ...]
     """The moment before each frame with tokens was written."""
     frame_tokens: tuple[int, ...]
@@ -51,13 +51,13 @@ class Served:
 
     @property
     def ttft_ms(self) -> float:
-        """From the request, read, to the first frame, written."""
-        return (self.frame_ns[0] - self.received_ns) / NS_PER_MS
+        """From the request, there, to the first frame, written."""
+        return (self.frame_ns[0] - self.arrived_ns) / NS_PER_MS
 
     @property
     def latency_ms(self) -> float:
-        """From the request, read, to the last frame, written."""
-        return (self.frame_ns[-1] - self.received_ns) / NS_PER_MS
+        """From the request, there, to the last frame, written."""
+        return (self.frame_ns[-1] - self.arrived_ns) / NS_PER_MS
 
     @property
     def tokens(self) -> int:
@@ -91,7 +91,7 @@ class Truth:
                 if fields["frame_ns"]:
                     served.append(
                         Served(
-                            received_ns=fields["received_ns"],
+                            arrived_ns=fields["arrived_ns"] or fields["received_ns"],
                             frame_ns=tuple(fields["frame_ns"]),
                             frame_tokens=tuple(fields["frame_tokens"]),
                             whole=fields["status"] == 200 and not fields["client_closed"],
@@ -101,8 +101,8 @@ class Truth:
 
     @property
     def first_ns(self) -> int:
-        """When the first request had been read."""
-        return min(request.received_ns for request in self.served)
+        """When the first request was there."""
+        return min(request.arrived_ns for request in self.served)
 
     @property
     def last_ns(self) -> int:

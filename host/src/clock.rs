@@ -41,7 +41,13 @@ impl Clock {
     /// Time since the start of the run.
     #[inline]
     pub fn now(&self) -> Nanos {
-        Nanos(monotonic_ns() - self.origin_ns)
+        self.at(monotonic_ns())
+    }
+
+    /// Time from the start of the run to a moment of the system's monotonic clock.
+    #[inline]
+    pub fn at(&self, monotonic_ns: i64) -> Nanos {
+        Nanos(monotonic_ns - self.origin_ns)
     }
 
     /// The start of the run on the system's monotonic clock, in nanoseconds.

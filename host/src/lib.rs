@@ -33,6 +33,7 @@ pub mod plugin;
 pub mod priority;
 pub mod record;
 pub mod sim;
+pub mod stamp;
 pub mod tokenizer;
 pub mod tune;
 pub mod units;

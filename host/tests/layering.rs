@@ -4,13 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rank of each module, by the first part of its path.
-const RANKS: [(&str, u32); 24] = [
+const RANKS: [(&str, u32); 25] = [
     ("allocator", 0),
     ("units", 0),
     ("clock", 1),
     ("panics", 1),
     ("priority", 1),
     ("contract", 2),
+    ("stamp", 2),
     ("record", 3),
     ("metrics", 4),
     ("tokenizer", 4),

@@ -1,19 +1,28 @@
 //! HTTP/1.1 by hand, so that a fault has control of every byte.
 
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
+
+use crate::stamp;
 
 /// The most bytes of a request's head.
 const MOST_HEAD: usize = 64 << 10;
 /// The most bytes of a request's body.
 const MOST_BODY: usize = 256 << 20;
+/// The most bytes that are read at once where reads are stamped.
+const MOST_STAMPED: usize = 64 << 10;
 
 /// A connection with what has been read from it and not been used.
 pub(super) struct Connection {
     stream: TcpStream,
     unread: Vec<u8>,
+    /// Whether the kernel stamps what comes in.
+    stamped: bool,
+    /// When the last packet of what was read came in, by its stamp.
+    arrived_ns: Option<i64>,
 }
 
 /// A request that has been read to its end.
@@ -34,6 +43,8 @@ pub(super) struct Request {
     pub request_id: Option<String>,
     /// The `x-sim-fault` header.
     pub fault: Option<String>,
+    /// When its last packet came in, in nanoseconds of the monotonic clock, where the kernel stamped it.
+    pub arrived_ns: Option<i64>,
     message: Vec<u8>,
     body_at: usize,
 }
@@ -66,11 +77,11 @@ struct Head {
 }
 
 impl Connection {
-    /// A connection that has just been accepted.
-    pub fn new(stream: TcpStream) -> Connection {
+    /// A connection that has just been accepted; `stamped` if its listener had asked for stamps.
+    pub fn new(stream: TcpStream, stamped: bool) -> Connection {
         // Without it the kernel would gather small frames; a socket that refuses it still works.
         let _ = stream.set_nodelay(true);
-        Connection { stream, unread: Vec::with_capacity(4096) }
+        Connection { stream, unread: Vec::with_capacity(4096), stamped, arrived_ns: None }
     }
 
     /// The next request, once all of it has arrived.
@@ -96,15 +107,30 @@ impl Connection {
         }
         let rest = self.unread.split_off(end);
         request.message = std::mem::replace(&mut self.unread, rest);
+        request.arrived_ns = self.arrived_ns;
         Ok(request)
     }
 
     async fn fill(&mut self, room: usize) -> Result<(), ReadError> {
         self.unread.reserve(room);
-        match self.stream.read_buf(&mut self.unread).await? {
-            0 => Err(ReadError::Closed),
-            _ => Ok(()),
-        }
+        let bytes = if self.stamped {
+            self.fill_stamped(room.min(MOST_STAMPED)).await?
+        } else {
+            self.stream.read_buf(&mut self.unread).await?
+        };
+        if bytes == 0 { Err(ReadError::Closed) } else { Ok(()) }
+    }
+
+    /// Reads up to `room` bytes, and notes when they came in; returns how many there were.
+    async fn fill_stamped(&mut self, room: usize) -> io::Result<usize> {
+        let end = self.unread.len();
+        self.unread.resize(end + room, 0);
+        let (stream, unread) = (&self.stream, &mut self.unread[end..]);
+        let read = stream.async_io(Interest::READABLE, || stamp::read(stream.as_fd(), unread)).await;
+        self.unread.truncate(end + read.as_ref().map_or(0, |read| read.bytes));
+        let read = read?;
+        self.arrived_ns = read.lag_ns.map(|_| read.at_ns);
+        Ok(read.bytes)
     }
 
     /// Writes all of `bytes`, with one system call if the socket has room.
@@ -172,6 +198,7 @@ fn parse_head(bytes: &[u8]) -> Result<Option<Head>, ReadError> {
             dashscope_sse: false,
             request_id: None,
             fault: None,
+            arrived_ns: None,
             message: Vec::new(),
             body_at,
         },

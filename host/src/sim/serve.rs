@@ -106,7 +106,7 @@ impl Simple {
 
 /// Serves a connection until either side closes it.
 pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream) {
-    let mut connection = Connection::new(stream);
+    let mut connection = Connection::new(stream, worker.shared.truth.is_kept());
     loop {
         let request = match connection.read_request().await {
             Ok(request) => request,
@@ -161,7 +161,7 @@ async fn answer(worker: &Worker, connection: &mut Connection, request: &Request)
             Err(_) => Next::Drop,
         };
     }
-    let mut truth = TruthRecord::new(&shared.truth, &request.path, request.request_id.clone());
+    let mut truth = TruthRecord::new(&shared.truth, request);
     let dialect = if let Route::Generate(dialect, _) = route { Some(dialect) } else { None };
     let refusal = if !is_authorised(shared, request) {
         Simple::error(401, dialect, "the Authorization header does not match the server's key")

@@ -1,6 +1,7 @@
 //! The serving threads: start, hand out connections, stop.
 
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -18,6 +19,7 @@ use super::scheduler::Scheduler;
 use super::serve::{Shared, Worker, serve};
 use super::truth::TruthSink;
 use super::{SimError, SimSpec};
+use crate::stamp;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4096;
@@ -170,7 +172,7 @@ async fn accept(
     others: &[UnboundedSender<std::net::TcpStream>],
     ready: &Sender<Ready>,
 ) {
-    let listener = match listen(address) {
+    let listener = match listen(address, worker.shared.truth.is_kept()) {
         Ok((listener, bound)) => {
             let _ = ready.send(Ok(Some(bound)));
             listener
@@ -203,10 +205,14 @@ async fn accept(
     }
 }
 
-fn listen(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
+/// Listens; `stamped` if the kernel is to say when requests came in.
+fn listen(address: SocketAddr, stamped: bool) -> std::io::Result<(TcpListener, SocketAddr)> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
+    if stamped {
+        stamp::ask(socket.as_fd());
+    }
     let listener = socket.listen(BACKLOG)?;
     let bound = listener.local_addr()?;
     Ok((listener, bound))

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use serde::Serialize;
 
 use super::SimError;
+use super::http1::Request;
 use crate::clock::monotonic_ns;
 
 /// What the server did for one request. Times are nanoseconds of `CLOCK_MONOTONIC`; what did not
@@ -19,6 +20,9 @@ pub(super) struct TruthLine {
     pub request_id: Option<String>,
     /// The path asked for.
     pub path: String,
+    /// When the last packet of the request was there, by the kernel's stamp of it. It may wait in its socket
+    /// until the server gets to it.
+    pub arrived_ns: Option<i64>,
     /// When the whole request had been read.
     pub received_ns: i64,
     /// When it left the queue.
@@ -101,10 +105,11 @@ pub(super) struct TruthRecord {
 
 impl TruthRecord {
     /// The record of a request that has just been read.
-    pub fn new(sink: &TruthSink, path: &str, request_id: Option<String>) -> TruthRecord {
+    pub fn new(sink: &TruthSink, request: &Request) -> TruthRecord {
         let line = TruthLine {
-            path: path.to_string(),
-            request_id,
+            path: request.path.clone(),
+            request_id: request.request_id.clone(),
+            arrived_ns: request.arrived_ns,
             received_ns: monotonic_ns(),
             ..TruthLine::default()
         };

@@ -1,9 +1,8 @@
 //! A connected socket: what is written to it, and what is read from it and when.
 
 use std::io::{self, IoSlice, Read as _, Write as _};
-use std::mem::MaybeUninit;
 use std::net::TcpStream;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
@@ -12,6 +11,7 @@ use tokio::task::yield_now;
 
 use super::super::spec::ReadClock;
 use crate::clock::Clock;
+use crate::stamp;
 use crate::units::Nanos;
 
 /// A non-blocking connection, watched by the event loop of the thread that made it.
@@ -39,17 +39,7 @@ impl Socket {
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
         if stamps == ReadClock::Kernel {
-            let on: libc::c_int = 1;
-            // SAFETY: the descriptor is open, and the option is an int that outlives the call.
-            unsafe {
-                libc::setsockopt(
-                    stream.as_raw_fd(),
-                    libc::SOL_SOCKET,
-                    libc::SO_TIMESTAMPNS,
-                    (&raw const on).cast(),
-                    size_of::<libc::c_int>() as libc::socklen_t,
-                )
-            };
+            stamp::ask(stream.as_fd());
         }
         // SAFETY: the stream owns its descriptor, so it stays open for as long as it is registered.
         let stream = unsafe { AsyncFd::register(stream) }?;
@@ -80,7 +70,11 @@ impl Socket {
                 ReadClock::Read => {
                     (&mut &*stream).read(buffer).map(|bytes| ReadAt { bytes, at: clock.now(), lag_ns: None })
                 }
-                ReadClock::Kernel => read_stamped(stream, buffer, clock),
+                ReadClock::Kernel => stamp::read(stream.as_fd(), buffer).map(|read| ReadAt {
+                    bytes: read.bytes,
+                    at: clock.at(read.at_ns),
+                    lag_ns: read.lag_ns,
+                }),
             };
             match read {
                 Ok(read) => {
@@ -109,65 +103,6 @@ impl Socket {
             }
         }
     }
-}
-
-/// Room for the one control message that is expected, and for its alignment.
-const CONTROL_BYTES: usize = 64;
-
-/// Reads, and stamps with the moment at which the kernel had received the last packet of what was
-/// read. That is a time of the wall clock; the time since then is taken from both clocks' present.
-fn read_stamped(stream: &TcpStream, buffer: &mut [u8], clock: &Clock) -> io::Result<ReadAt> {
-    #[repr(align(8))]
-    struct Control([MaybeUninit<u8>; CONTROL_BYTES]);
-    let mut control = Control([MaybeUninit::uninit(); CONTROL_BYTES]);
-    let mut piece = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
-    // SAFETY: a message header of zeros is a valid one.
-    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-    message.msg_iov = &raw mut piece;
-    message.msg_iovlen = 1;
-    message.msg_control = control.0.as_mut_ptr().cast();
-    message.msg_controllen = CONTROL_BYTES;
-    // SAFETY: the header points to the buffer and the control room, and both outlive the call.
-    let bytes = unsafe { libc::recvmsg(stream.as_raw_fd(), &raw mut message, 0) };
-    if bytes < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let now = clock.now();
-    let mut wall = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `wall` is a valid timespec for the call to fill.
-    unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &mut wall) };
-    let bytes = bytes as usize;
-    // SAFETY: the kernel has filled the header, which still points to the control room.
-    let Some(stamp) = (unsafe { stamp_in(&message) }) else {
-        return Ok(ReadAt { bytes, at: now, lag_ns: None });
-    };
-    let lag = (wall.tv_sec - stamp.tv_sec) * 1_000_000_000 + (wall.tv_nsec - stamp.tv_nsec);
-    // A wall clock that was set in between makes nonsense of the stamp.
-    match u32::try_from(lag) {
-        Ok(lag) => Ok(ReadAt { bytes, at: now - Nanos(i64::from(lag)), lag_ns: Some(lag) }),
-        Err(_) => Ok(ReadAt { bytes, at: now, lag_ns: None }),
-    }
-}
-
-/// The kernel's stamp among the control messages.
-///
-/// # Safety
-///
-/// `message` was filled by `recvmsg`, and its control room is still there.
-unsafe fn stamp_in(message: &libc::msghdr) -> Option<libc::timespec> {
-    // SAFETY: the header is valid, as the caller says.
-    let mut control = unsafe { libc::CMSG_FIRSTHDR(message) };
-    while !control.is_null() {
-        // SAFETY: it is not null, so it points to a control message within the room.
-        let header = unsafe { &*control };
-        if header.cmsg_level == libc::SOL_SOCKET && header.cmsg_type == libc::SCM_TIMESTAMPNS {
-            // SAFETY: a message of this type holds a timespec; it need not be aligned.
-            return Some(unsafe { libc::CMSG_DATA(control).cast::<libc::timespec>().read_unaligned() });
-        }
-        // SAFETY: both point into the same valid header.
-        control = unsafe { libc::CMSG_NXTHDR(message, control) };
-    }
-    None
 }
 
 /// The most of a body that is written before other tasks have their turn, in bytes.

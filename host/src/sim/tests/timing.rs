@@ -41,6 +41,29 @@ fn no_frame_is_written_before_it_is_due() {
     assert!(line["finished_ns"].as_i64().unwrap() >= frames[4]);
 }
 
+/// The second request on a connection comes while the first one is answered, and waits in the socket.
+#[test]
+fn truth_tells_when_a_request_came_and_when_it_was_read() {
+    let spec = SimSpec { ttft: Distribution::Constant(30.0), ..SimSpec::default() };
+    let request = |headers| request("POST", "/v1/chat/completions", headers, &chat_body(1, ""));
+    // The kernel begins to stamp a while after the first socket has asked for it; some never do.
+    for _ in 0..100 {
+        let lines = recorded(spec.clone(), |sim| {
+            let mut stream = TcpStream::connect(sim.address()).unwrap();
+            for headers in ["", "connection: close\r\n"] {
+                stream.write_all(request(headers).as_bytes()).unwrap();
+            }
+            stream.read_to_end(&mut Vec::new()).unwrap();
+        });
+        let first_frame = ints(&lines[0]["frame_ns"])[0];
+        let received = lines[1]["received_ns"].as_i64().unwrap();
+        let Some(arrived) = lines[1]["arrived_ns"].as_i64() else { continue };
+        assert!(first_frame < received, "{lines:#?}");
+        assert!(first_frame - 35_000_000 < arrived && arrived < first_frame - 15_000_000, "{lines:#?}");
+        return;
+    }
+}
+
 #[test]
 fn truth_tells_what_was_sent_and_to_whom() {
     let lines = recorded(SimSpec::default(), |sim| {
