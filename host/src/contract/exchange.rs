@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::blocks::Blocks;
 use super::outcome::Failure;
 use crate::units::Nanos;
 
@@ -65,7 +66,7 @@ impl Ending {
 }
 
 /// What the transport saw: moments and bytes, nothing understood yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Timeline {
     /// When the request was handed to the socket; `None` if it never was.
     pub sent: Option<Nanos>,
@@ -83,9 +84,9 @@ pub struct Timeline {
     /// server answered with something else.
     pub framing: Framing,
     /// The reply's body, decoded from its transfer coding.
-    pub body: Vec<u8>,
+    pub body: Blocks<u8>,
     /// The reads that the body came in.
-    pub marks: Vec<Mark>,
+    pub marks: Blocks<Mark>,
     /// Whether the request went over a connection that had been used before, where that is known.
     pub connection_reused: Option<bool>,
     /// Kept connections on which the server had hung up before the request went out on this one.
@@ -107,8 +108,8 @@ impl Timeline {
             content_type: None,
             retry_after: None,
             framing: Framing::Whole,
-            body: Vec::new(),
-            marks: Vec::new(),
+            body: Blocks::new(),
+            marks: Blocks::new(),
             connection_reused: None,
             stale_connections: 0,
             stamp_lags_ns: Vec::new(),

@@ -4,7 +4,7 @@
 
 use memchr::{memchr, memchr2};
 
-use super::exchange::{Frame, Framing, Mark};
+use super::exchange::{Frame, Framing, Mark, Timeline};
 use crate::units::Nanos;
 
 /// A reply's payloads, put together, and the frames that point into them.
@@ -14,6 +14,14 @@ pub struct Framed {
     pub payload: Vec<u8>,
     /// The frames in order; their ranges lie within `payload`.
     pub frames: Vec<Frame>,
+}
+
+impl Timeline {
+    /// Takes the body out of the timeline, divided into frames.
+    pub fn take_frames(&mut self) -> Framed {
+        let (body, marks) = (std::mem::take(&mut self.body), std::mem::take(&mut self.marks));
+        frames(body.into_vec(), &marks.into_vec(), self.framing)
+    }
 }
 
 /// Divides `body`, which arrived in the reads that `marks` names, into frames.

@@ -2,6 +2,7 @@
 //! [`Transport`]. This is the Rust twin of `wit/`: native parts and WASM components are both
 //! turned into these, and the engine knows nothing else.
 
+mod blocks;
 mod conversation;
 mod exchange;
 pub mod framing;
@@ -10,6 +11,7 @@ mod outcome;
 use std::future::Future;
 use std::pin::Pin;
 
+pub use blocks::Blocks;
 pub use conversation::{Conversation, Media, Message, Part, Prompt, Turn, TurnInContext};
 pub use exchange::{Ending, Frame, Framing, HttpRequest, Mark, Reply, Timeline};
 pub use outcome::{BareFrame, CUT_SHORT, Failure, FailureKind, Outcome, OutputFrame, OutputKind, Usage};

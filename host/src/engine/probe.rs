@@ -2,7 +2,6 @@
 
 use super::meaning::{Arrived, understand};
 use super::prepare::aim;
-use crate::contract::framing;
 use crate::contract::{AbortSignal, Api, Failure, FailureKind, Transport, TurnInContext};
 
 /// Asks the server for `turn`, once; at `target` (`http://host:port`), if that is not where the API says.
@@ -19,8 +18,7 @@ pub async fn probe(
         aim(&mut request, target);
     }
     let mut timeline = transport.exchange(&request, abort).await;
-    let body = std::mem::take(&mut timeline.body);
-    let framed = framing::frames(body, &timeline.marks, timeline.framing);
+    let framed = timeline.take_frames();
     match understand(api, &Arrived::new(&timeline, &framed)).failure {
         Some(failure) if failure.kind != FailureKind::EmptyReply => Err(failure),
         _ => Ok(()),

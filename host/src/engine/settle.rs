@@ -12,7 +12,7 @@ use super::health::LagHistogram;
 use super::meaning::{Arrived, count_tokens, token_frames, understand};
 use super::prepare::Shaper;
 use super::worker::Exchanged;
-use crate::contract::framing::{self, Framed};
+use crate::contract::framing::Framed;
 use crate::contract::{Api, Failure, FailureKind, OutputKind, Prompt, Timeline, TokenCounter};
 use crate::record::{Event, EventSender, KeptReply, Meaning, RequestKey, RequestRecord, Wire};
 use crate::units::Nanos;
@@ -78,7 +78,7 @@ impl Settler {
     fn settle(&self, exchanged: Box<Exchanged>) -> Box<RequestRecord> {
         let Exchanged { mut prepared, due, worker, bytes_out, mut timeline, next_turn } = *exchanged;
         let (bytes_in, retry_after) = (timeline.body.len() as u64, timeline.retry_after);
-        let framed = framing::frames(std::mem::take(&mut timeline.body), &timeline.marks, timeline.framing);
+        let framed = timeline.take_frames();
         let mut outcome = understand(self.api.as_ref(), &Arrived::new(&timeline, &framed));
         if let Some(failure) = &mut outcome.failure {
             failure.message = redact(&failure.message, &self.secrets);

@@ -100,10 +100,12 @@ impl Api for Bytewise {
     }
 }
 
-/// Answers "ab" after a while, unless it is told to stop.
+/// Answers "ab" after a while, or refuses, unless it is told to stop.
 struct Echo {
     clock: Clock,
     takes: Duration,
+    /// If it refuses: how long it asks to be left alone.
+    refuses_for: Option<Duration>,
     in_flight: Arc<AtomicU32>,
     most: Arc<AtomicU32>,
     bodies: Arc<Mutex<Vec<String>>>,
@@ -127,12 +129,12 @@ impl Transport for Echo {
                 sent: Some(sent),
                 first_byte: Some(at),
                 completed: at,
-                status: Some(200),
+                status: Some(if self.refuses_for.is_some() { 503 } else { 200 }),
                 content_type: None,
-                retry_after: None,
+                retry_after: self.refuses_for,
                 framing: request.framing,
-                body: b"ab".to_vec(),
-                marks: vec![Mark { at, end: 1 }, Mark { at, end: 2 }],
+                body: b"ab"[..].into(),
+                marks: [Mark { at, end: 1 }, Mark { at, end: 2 }][..].into(),
                 connection_reused: None,
                 stale_connections: 3,
                 stamp_lags_ns: vec![7_000, 9_000],
@@ -147,6 +149,8 @@ struct Stage {
     dataset: Numbers,
     api: Bytewise,
     takes: Duration,
+    /// If every request is refused: how long the server asks to be left alone.
+    refuses_for: Option<Duration>,
     parallel: u32,
     number: u64,
     warmup: u64,
@@ -168,6 +172,7 @@ impl Default for Stage {
             dataset: Numbers::of_turns(1),
             api: Bytewise::default(),
             takes: Duration::from_millis(5),
+            refuses_for: None,
             parallel: 1,
             number: 3,
             warmup: 0,
@@ -214,7 +219,7 @@ impl Stage {
         let (in_flight, most) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
         let bodies = Arc::new(Mutex::new(Vec::new()));
         let (most_seen, bodies_seen) = (most.clone(), bodies.clone());
-        let takes = self.takes;
+        let (takes, refuses_for) = (self.takes, self.refuses_for);
         let fails = self.transport_fails;
         let transport = move || -> Result<Box<dyn Transport>, String> {
             if fails {
@@ -223,6 +228,7 @@ impl Stage {
             Ok(Box::new(Echo {
                 clock,
                 takes,
+                refuses_for,
                 in_flight: in_flight.clone(),
                 most: most.clone(),
                 bodies: bodies.clone(),

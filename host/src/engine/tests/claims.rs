@@ -230,6 +230,7 @@ fn a_slow_dataset_starves_the_run_and_is_told() {
         Ok(Box::new(Echo {
             clock,
             takes: Duration::ZERO,
+            refuses_for: None,
             in_flight: Arc::default(),
             most: Arc::default(),
             bodies: Arc::default(),

@@ -5,6 +5,8 @@ use std::mem::MaybeUninit;
 
 use httparse::ParserConfig;
 
+use crate::contract::Blocks;
+
 /// What makes bytes no reply: one clause, for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Malformed(pub(super) String);
@@ -76,7 +78,7 @@ impl Decoder {
 
     /// Takes bytes, appends those of the body to `body`, and returns how many belonged to the reply:
     /// all, unless it is over.
-    pub(super) fn push(&mut self, bytes: &[u8], body: &mut Vec<u8>) -> Result<usize, Malformed> {
+    pub(super) fn push(&mut self, bytes: &[u8], body: &mut Blocks<u8>) -> Result<usize, Malformed> {
         let mut at = 0;
         while at < bytes.len() && self.state != State::Done {
             let rest = &bytes[at..];
@@ -179,7 +181,7 @@ impl Decoder {
 }
 
 /// Appends at most `left` of `bytes` to `body` and returns how many those were.
-fn take(bytes: &[u8], left: u64, body: &mut Vec<u8>) -> usize {
+fn take(bytes: &[u8], left: u64, body: &mut Blocks<u8>) -> usize {
     let taken = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
     body.extend_from_slice(&bytes[..taken]);
     taken
@@ -205,7 +207,7 @@ fn understand(
         if header.name.eq_ignore_ascii_case("content-type") {
             head.content_type = Some(text().into_owned());
         } else if status >= 400 && header.name.eq_ignore_ascii_case("retry-after") {
-            head.retry_after = Some(text().into_owned());
+            head.retry_after.get_or_insert_with(|| text().into_owned());
         } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
             // Only the last coding says where the body ends.
             chunked =

@@ -1,6 +1,7 @@
 //! The decoder of replies, for the fuzz target `http_reply`.
 
 use super::decode::{Decoder, Malformed};
+use crate::contract::Blocks;
 
 /// What a reply said.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,10 +18,10 @@ pub struct Decoded {
 
 /// Decodes a reply that comes in pieces; the fault in one clause where it is none.
 pub fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Decoded, String> {
-    let (mut decoder, mut body, mut taken) = (Decoder::new(false), Vec::new(), 0);
+    let (mut decoder, mut body, mut taken) = (Decoder::new(false), Blocks::new(), 0);
     for piece in pieces {
         taken += decoder.push(piece, &mut body).map_err(|Malformed(why)| why)?;
     }
     let status = decoder.head().map(|head| head.status);
-    Ok(Decoded { status, body, taken, done: (decoder.is_done(), decoder.keeps_alive()) })
+    Ok(Decoded { status, body: body.into_vec(), taken, done: (decoder.is_done(), decoder.keeps_alive()) })
 }

@@ -210,6 +210,7 @@ impl Direct {
             }
             watch.note_read();
             let had_head = decoder.head().is_some();
+            let had_body = timeline.body.len();
             let buffer = self.buffer.borrow();
             let taken = decoder.push(&buffer[..read.bytes], &mut timeline.body);
             if !had_head && let Some(head) = decoder.head() {
@@ -222,7 +223,7 @@ impl Direct {
                     effective_framing(request.framing, timeline.status, head.content_type.as_deref());
                 timeline.connection_reused = Some(reused);
             }
-            if timeline.body.len() > timeline.marks.last().map_or(0, |mark| mark.end) {
+            if timeline.body.len() > had_body {
                 timeline.marks.push(Mark { at: read.at, end: timeline.body.len() });
                 timeline.stamp_lags_ns.extend(read.lag_ns);
             }

@@ -5,12 +5,12 @@ use proptest::prelude::*;
 /// come in `pieces` and then end.
 fn read(pieces: &[&[u8]]) -> Result<(u16, String, bool, bool), Malformed> {
     let mut decoder = Decoder::new(false);
-    let mut body = Vec::new();
+    let mut body = Blocks::new();
     for piece in pieces {
         decoder.push(piece, &mut body)?;
     }
     let status = decoder.head().map_or(0, |head| head.status);
-    let body = String::from_utf8_lossy(&body).into_owned();
+    let body = String::from_utf8_lossy(&body.into_vec()).into_owned();
     Ok((status, body, decoder.ends_at_close(), decoder.keeps_alive()))
 }
 
@@ -21,10 +21,10 @@ fn good(status: u16, body: &str, complete: bool, kept: bool) -> Result<(u16, Str
 #[test]
 fn a_length_ends_a_body_and_the_rest_is_not_taken() {
     let mut decoder = Decoder::new(false);
-    let mut body = Vec::new();
+    let mut body = Blocks::new();
     let bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcd";
     assert_eq!(decoder.push(bytes, &mut body), Ok(bytes.len() - 1));
-    assert_eq!((body.as_slice(), decoder.keeps_alive()), (&b"abc"[..], true));
+    assert_eq!((body.into_vec().as_slice(), decoder.keeps_alive()), (&b"abc"[..], true));
     assert_eq!(read(&[b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nab"]), good(200, "ab", false, false));
     assert_eq!(read(&[b"HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n"]), good(500, "", true, true));
 }
@@ -133,7 +133,7 @@ proptest! {
         pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..8),
     ) {
         let mut decoder = Decoder::new(false);
-        let mut body = Vec::new();
+        let mut body = Blocks::new();
         for piece in std::iter::once(head).chain(pieces.iter().map(Vec::as_slice)) {
             match decoder.push(piece, &mut body) {
                 Ok(taken) => prop_assert!(taken <= piece.len() && (taken == piece.len() || decoder.is_done())),
