@@ -6,6 +6,7 @@ mod bare;
 mod gate;
 mod health;
 mod meaning;
+mod pacer;
 mod prepare;
 mod probe;
 mod refill;

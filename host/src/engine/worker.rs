@@ -1,20 +1,21 @@
 //! A worker: one thread with one event loop, some of the stage's send slots, and a transport of its
 //! own. Together with the transport it is all there is on the timing path.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use async_channel::{Receiver, Sender, TryRecvError};
+use async_channel::{Receiver, Sender};
 use tokio::sync::{Mutex, oneshot, watch};
 
-use super::health::{LagHistogram, Starved, WorkerReport, thread_cpu, watch_loop};
+use super::health::{LagHistogram, WorkerReport, thread_cpu, watch_loop};
+use super::pacer::{Closing, Pacer};
 use super::prepare::Prepared;
 use super::refill::Refill;
 use super::stop::StopSignal;
-use crate::clock::{Clock, PreciseTimer};
+use crate::clock::Clock;
 use crate::contract::{Ending, Failure, FailureKind, HttpRequest, Timeline, Transport};
 use crate::record::Activity;
 use crate::units::Nanos;
@@ -96,26 +97,20 @@ async fn run_phase(
 ) -> io::Result<WorkerReport> {
     let start = phase.start.get().copied().unwrap_or_else(|| worker.clock.now());
     let cpu_before = thread_cpu();
-    let pacer = Rc::new(Mutex::new(Pacer {
-        clock: worker.clock,
-        timer: PreciseTimer::new(worker.clock)?,
-        stop: worker.stop.clone(),
-        prepared: phase.prepared,
-        refill: phase.refill,
-        start,
-        measured_from: phase.measured_from,
-        duration: phase.duration,
-        starved: Starved::default(),
-    }));
+    let closing = Closing::new(worker.clock, worker.stop.clone(), &phase, start);
+    let pacer = Rc::new(Mutex::new(Pacer::new(worker.clock, phase, start, closing.clone())?));
     let loop_lag = Rc::new(RefCell::new(LagHistogram::new()));
     let watch = tokio::task::spawn_local(watch_loop(worker.clock, loop_lag.clone(), worker.activity.clone()));
+    let most = match worker.load {
+        WorkerLoad::Slots(_) => None,
+        WorkerLoad::Open { most } => most,
+    };
+    let line = Rc::new(Line { worker: worker.clone(), transport, closing, places: Places::new(most) });
     let tasks: Vec<_> = match worker.load {
-        WorkerLoad::Slots(slots) => (0..slots)
-            .map(|_| tokio::task::spawn_local(slot(worker.clone(), transport.clone(), pacer.clone())))
-            .collect(),
-        WorkerLoad::Open { most } => {
-            vec![tokio::task::spawn_local(open_loop(worker.clone(), transport.clone(), pacer.clone(), most))]
+        WorkerLoad::Slots(slots) => {
+            (0..slots).map(|_| tokio::task::spawn_local(slot(line.clone(), pacer.clone()))).collect()
         }
+        WorkerLoad::Open { .. } => vec![tokio::task::spawn_local(open_loop(line, pacer.clone()))],
     };
     let mut failed = None;
     for task in tasks {
@@ -137,9 +132,9 @@ async fn run_phase(
 
 /// One send slot of a closed loop: takes a request when it is due, makes it, hands on what came
 /// back, and takes the next. A conversation stays in its slot until its last turn.
-async fn slot(worker: Rc<Worker>, transport: Rc<dyn Transport>, pacer: Rc<Mutex<Pacer>>) -> io::Result<()> {
+async fn slot(line: Rc<Line>, pacer: Rc<Mutex<Pacer>>) -> io::Result<()> {
     loop {
-        let asked = worker.clock.now();
+        let asked = line.worker.clock.now();
         // Whoever waits for the pacer is handed it, so that to try first is no jumping of the queue.
         let mut held = match pacer.try_lock() {
             Ok(held) => held,
@@ -149,29 +144,25 @@ async fn slot(worker: Rc<Worker>, transport: Rc<dyn Transport>, pacer: Rc<Mutex<
             return Ok(());
         };
         drop(held);
-        converse(&worker, transport.as_ref(), prepared, due).await;
+        line.converse(prepared, due, None).await;
     }
 }
 
 /// An open loop: each request is made when it is due, whatever has become of those before it.
-async fn open_loop(
-    worker: Rc<Worker>,
-    transport: Rc<dyn Transport>,
-    pacer: Rc<Mutex<Pacer>>,
-    most: Option<u32>,
-) -> io::Result<()> {
+async fn open_loop(line: Rc<Line>, pacer: Rc<Mutex<Pacer>>) -> io::Result<()> {
     let mut in_flight = tokio::task::JoinSet::new();
     let mut pacer = pacer.lock().await;
     loop {
-        let asked = worker.clock.now();
+        let asked = line.worker.clock.now();
         let Some((prepared, due)) = pacer.next(asked).await? else { break };
         while in_flight.try_join_next().is_some() {}
-        if most.is_some_and(|most| in_flight.len() >= most as usize) {
-            shed(&worker, prepared, due).await;
-            continue;
+        match line.places.take() {
+            Some(place) => {
+                let line = line.clone();
+                in_flight.spawn_local(async move { line.converse(prepared, due, Some(place)).await });
+            }
+            None => line.shed(prepared, due).await,
         }
-        let (worker, transport) = (worker.clone(), transport.clone());
-        in_flight.spawn_local(async move { converse(&worker, transport.as_ref(), prepared, due).await });
     }
     while let Some(ended) = in_flight.join_next().await {
         ended.map_err(io::Error::other)?;
@@ -179,153 +170,148 @@ async fn open_loop(
     Ok(())
 }
 
-/// Hands on a request that was due and is not made.
-async fn shed(worker: &Worker, prepared: Box<Prepared>, due: Nanos) {
-    let message = "not sent: as many requests as --max-concurrency allows were in flight";
-    let failure = Failure::new(FailureKind::Shed, message);
-    let timeline = Timeline::unsent(worker.clock.now(), failure);
-    let exchanged =
-        Exchanged { prepared, due, worker: worker.index, bytes_out: 0, timeline, next_turn: None };
-    // The queue closes only when the stage is being torn down.
-    let _ = worker.settled.send(Box::new(exchanged)).await;
+/// The places among the requests in flight that an open loop of a worker has to give.
+struct Places {
+    most: Option<u32>,
+    taken: Rc<Cell<u32>>,
 }
 
-/// Makes a conversation's requests, one after the other's reply; retries are among them.
-async fn converse(worker: &Worker, transport: &dyn Transport, mut prepared: Box<Prepared>, mut due: Nanos) {
-    while let Some(next) = exchange(worker, transport, prepared, due).await {
-        let wait = if next.key.attempt > 1 {
-            next.retry_after.unwrap_or_default()
-        } else {
-            Nanos::from_ms(next.turn.turn.think_time_ms.unwrap_or(0.0).max(0.0)).as_duration()
-        };
-        let mut stop = worker.stop.clone();
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            () = stop.drained() => {}
+/// One of them, until it is dropped.
+struct Place(Rc<Cell<u32>>);
+
+impl Places {
+    fn new(most: Option<u32>) -> Places {
+        Places { most, taken: Rc::default() }
+    }
+
+    /// A place, if there is one.
+    fn take(&self) -> Option<Place> {
+        let taken = self.taken.get();
+        if self.most.is_some_and(|most| taken >= most) {
+            return None;
         }
-        if worker.stop.draining() {
-            return;
-        }
-        (prepared, due) = (next, worker.clock.now());
+        self.taken.set(taken + 1);
+        Some(Place(self.taken.clone()))
     }
 }
 
-/// Makes one request and hands on what came back; returns the conversation's next turn, if there is
-/// one to make.
-async fn exchange(
-    worker: &Worker,
-    transport: &dyn Transport,
-    prepared: Box<Prepared>,
-    due: Nanos,
-) -> Option<Box<Prepared>> {
-    let (bytes_out, timeline) = match &prepared.request {
-        Ok(request) => {
-            let _in_flight = worker.activity.begin();
-            (request.body.len() as u64, send(worker, transport, request, prepared.cancel_after).await)
-        }
-        Err(failure) => (0, Timeline::unsent(worker.clock.now(), failure.clone())),
-    };
-    let may_go_on = !prepared.rest.is_empty() || prepared.key.attempt <= worker.may_retry;
-    let (next_turn, answer) = may_go_on.then(oneshot::channel).unzip();
-    let exchanged = Exchanged { prepared, due, worker: worker.index, bytes_out, timeline, next_turn };
-    // The queue closes only when the stage is being torn down; then nobody wants the rest.
-    worker.settled.send(Box::new(exchanged)).await.ok()?;
-    answer?.await.ok().flatten()
-}
-
-/// Sends a request, and gives it up after a while if that is asked for.
-async fn send(
-    worker: &Worker,
-    transport: &dyn Transport,
-    request: &HttpRequest,
-    cancel_after: Option<Duration>,
-) -> Timeline {
-    let Some(after) = cancel_after else {
-        return transport.exchange(request, worker.stop.abort_signal()).await;
-    };
-    let (give_up, given_up) = watch::channel(false);
-    let mut abort = worker.stop.abort_signal();
-    let mut exchange = transport.exchange(request, given_up);
-    let mut cancelled = false;
-    let mut timeline = tokio::select! {
-        timeline = &mut exchange => return timeline,
-        () = tokio::time::sleep(after) => {
-            cancelled = true;
-            give_up.send_replace(true);
-            exchange.await
-        }
-        Ok(_) = abort.wait_for(|&abort| abort) => {
-            give_up.send_replace(true);
-            exchange.await
-        }
-    };
-    if cancelled && timeline.ending != Ending::Complete {
-        let message = format!("given up after {} ms, as --cancel-rate asks", after.as_millis());
-        timeline.ending = Ending::Failed(Failure::new(FailureKind::Cancelled, message));
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
     }
-    timeline
 }
 
-/// Hands out requests in the order they are due. The slots of a worker take turns at it, so one
-/// timer serves them all.
-struct Pacer {
-    clock: Clock,
-    timer: PreciseTimer,
-    stop: StopSignal,
-    prepared: Receiver<Box<Prepared>>,
-    refill: Arc<Refill>,
-    start: Nanos,
-    measured_from: Arc<OnceLock<Nanos>>,
-    duration: Option<Nanos>,
-    starved: Starved,
+/// What the requests of a phase are made with.
+struct Line {
+    worker: Rc<Worker>,
+    transport: Rc<dyn Transport>,
+    closing: Closing,
+    places: Places,
 }
 
-impl Pacer {
-    /// The next request once it is due, and when that was; `None` when there is none to start any
-    /// more. `asked` is when the slot became free.
-    async fn next(&mut self, asked: Nanos) -> io::Result<Option<(Box<Prepared>, Nanos)>> {
-        if self.over(|clock| clock.now()) {
-            return Ok(None);
-        }
-        let (prepared, waited) = match self.prepared.try_recv() {
-            Ok(prepared) => (prepared, false),
-            Err(TryRecvError::Closed) => return Ok(None),
-            Err(TryRecvError::Empty) => {
-                let next = tokio::select! {
-                    next = self.prepared.recv() => next,
-                    () = self.stop.drained() => return Ok(None),
-                };
-                match next {
-                    Ok(prepared) => (prepared, true),
-                    Err(_closed) => return Ok(None),
+impl Line {
+    /// Makes a conversation's requests, one after the other's reply; retries are among them. In an open
+    /// loop it has a place, which it keeps between turns, and gives back while a retry waits.
+    async fn converse(&self, mut prepared: Box<Prepared>, mut due: Nanos, mut place: Option<Place>) {
+        while let Some(next) = self.exchange(prepared, due).await {
+            let retries = next.key.attempt > 1;
+            let wait = if retries {
+                next.retry_after.unwrap_or_default()
+            } else {
+                Nanos::from_ms(next.turn.turn.think_time_ms.unwrap_or(0.0).max(0.0)).as_duration()
+            };
+            if retries && self.closing.over(|clock| clock.now() + Nanos::from_s(wait.as_secs_f64())) {
+                return;
+            }
+            let had_place = place.is_some();
+            if retries {
+                place = None;
+            }
+            let mut stop = self.worker.stop.clone();
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = stop.drained() => {}
+            }
+            if self.worker.stop.draining() {
+                return;
+            }
+            (prepared, due) = (next, self.worker.clock.now());
+            if retries && had_place {
+                place = self.places.take();
+                if place.is_none() {
+                    return self.shed(prepared, due).await;
                 }
             }
-        };
-        self.refill.taken(self.prepared.len());
-        if prepared.due.is_none() && !waited {
-            return Ok(Some((prepared, asked)));
         }
-        let due = prepared.due.map_or(asked, |due| self.start + due);
-        let now = self.clock.now();
-        if waited && now > due {
-            self.starved.requests += 1;
-            self.starved.waited = self.starved.waited + (now - due);
-        }
-        if now < due {
-            if self.over(|_| due) {
-                return Ok(None);
-            }
-            tokio::select! {
-                waited = self.timer.wait_until(due) => waited?,
-                () = self.stop.drained() => return Ok(None),
-            }
-        }
-        Ok(Some((prepared, due)))
     }
 
-    /// Whether nothing is to be started any more at a time, which only a stage with a duration asks for.
-    fn over(&self, at: impl FnOnce(&Clock) -> Nanos) -> bool {
-        let end = |duration| Some(self.start + *self.measured_from.get()? + duration);
-        self.stop.draining() || self.duration.and_then(end).is_some_and(|end| at(&self.clock) >= end)
+    /// Hands on a request that was due and is not made.
+    async fn shed(&self, prepared: Box<Prepared>, due: Nanos) {
+        let message = "not sent: as many requests as --max-concurrency allows were in flight";
+        let failure = Failure::new(FailureKind::Shed, message);
+        let timeline = Timeline::unsent(self.worker.clock.now(), failure);
+        self.hand_on(prepared, due, 0, timeline, None).await;
+    }
+
+    /// Makes one request and hands on what came back; returns the conversation's next turn, if there is
+    /// one to make.
+    async fn exchange(&self, prepared: Box<Prepared>, due: Nanos) -> Option<Box<Prepared>> {
+        let worker = &self.worker;
+        let (bytes_out, timeline) = match &prepared.request {
+            Ok(request) => {
+                let _in_flight = worker.activity.begin();
+                (request.body.len() as u64, self.send(request, prepared.cancel_after).await)
+            }
+            Err(failure) => (0, Timeline::unsent(worker.clock.now(), failure.clone())),
+        };
+        let may_go_on = !prepared.rest.is_empty() || prepared.key.attempt <= worker.may_retry;
+        let (next_turn, answer) = may_go_on.then(oneshot::channel).unzip();
+        if !self.hand_on(prepared, due, bytes_out, timeline, next_turn).await {
+            return None;
+        }
+        answer?.await.ok().flatten()
+    }
+
+    /// Hands on a request that is over. Returns whether anybody takes it: the queue closes only when the
+    /// stage is being torn down, and then nobody wants the rest.
+    async fn hand_on(
+        &self,
+        prepared: Box<Prepared>,
+        due: Nanos,
+        bytes_out: u64,
+        timeline: Timeline,
+        next_turn: Option<oneshot::Sender<Option<Box<Prepared>>>>,
+    ) -> bool {
+        let worker = self.worker.index;
+        let exchanged = Exchanged { prepared, due, worker, bytes_out, timeline, next_turn };
+        self.worker.settled.send(Box::new(exchanged)).await.is_ok()
+    }
+
+    /// Sends a request, and gives it up after a while if that is asked for.
+    async fn send(&self, request: &HttpRequest, cancel_after: Option<Duration>) -> Timeline {
+        let Some(after) = cancel_after else {
+            return self.transport.exchange(request, self.worker.stop.abort_signal()).await;
+        };
+        let (give_up, given_up) = watch::channel(false);
+        let mut abort = self.worker.stop.abort_signal();
+        let mut exchange = self.transport.exchange(request, given_up);
+        let mut cancelled = false;
+        let mut timeline = tokio::select! {
+            timeline = &mut exchange => return timeline,
+            () = tokio::time::sleep(after) => {
+                cancelled = true;
+                give_up.send_replace(true);
+                exchange.await
+            }
+            Ok(_) = abort.wait_for(|&abort| abort) => {
+                give_up.send_replace(true);
+                exchange.await
+            }
+        };
+        if cancelled && timeline.ending != Ending::Complete {
+            let message = format!("given up after {} ms, as --cancel-rate asks", after.as_millis());
+            timeline.ending = Ending::Failed(Failure::new(FailureKind::Cancelled, message));
+        }
+        timeline
     }
 }

@@ -12,7 +12,10 @@ const MOST: Duration = Duration::from_secs(60);
 pub(super) fn parse(value: &str, now: DateTime<Utc>) -> Option<Duration> {
     let value = value.trim();
     let asked = match value.parse::<f64>() {
-        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok()?,
+        Ok(seconds) if seconds.is_finite() => {
+            Duration::try_from_secs_f64(seconds.min(MOST.as_secs_f64())).ok()?
+        }
+        Ok(_) => return None,
         Err(_) => {
             let date = DateTime::parse_from_rfc2822(value).ok()?;
             // A date that is over asks for no wait.
@@ -33,6 +36,7 @@ mod tests {
         assert_eq!(asked(" 7 "), Some(7.0));
         assert_eq!(asked("0.25"), Some(0.25));
         assert_eq!(asked("86400"), Some(60.0));
+        assert_eq!(asked("99999999999999999999"), Some(60.0));
         assert_eq!(asked("Tue, 24 Nov 2026 10:00:05 GMT"), Some(5.0));
         assert_eq!(asked("Tue, 24 Nov 2026 09:59:00 GMT"), Some(0.0));
         for nonsense in ["", "-1", "soon", "inf", "NaN", "1e400", "24 Nov"] {

@@ -1,6 +1,7 @@
 //! What the engine promises.
 
 use std::sync::atomic::AtomicU64;
+use std::time::Instant;
 
 use super::*;
 
@@ -159,6 +160,46 @@ fn after_its_duration_a_stage_starts_nothing_and_finishes_what_is_in_flight() {
     assert_eq!(ran.end.reason, StopReason::Duration);
     assert!((1..=3).contains(&ran.end.settled), "{} requests", ran.end.settled);
     assert!(ran.records.iter().all(RequestRecord::ok));
+}
+
+#[test]
+fn after_its_duration_a_stage_tries_nothing_again() {
+    let refused = |refuses_for| {
+        Stage {
+            number: 1,
+            retries: 1,
+            refuses_for: Some(refuses_for),
+            duration: Some(Duration::from_secs(1)),
+            ..Stage::default()
+        }
+        .run()
+    };
+    let begun = Instant::now();
+    assert_eq!(refused(Duration::from_secs(60)).records.len(), 1);
+    assert!(begun.elapsed() < Duration::from_secs(30), "it does not wait for what it will not send");
+    assert_eq!(refused(Duration::from_millis(1)).records.len(), 2);
+}
+
+/// A refused request that waits for the moment at which it may come again is not in flight.
+#[test]
+fn requests_that_wait_to_be_tried_again_take_no_place_of_those_in_flight() {
+    let ran = Stage {
+        number: 30,
+        rate: Some(1000.0),
+        open_loop: true,
+        workers: 1,
+        takes: Duration::ZERO,
+        max_concurrency: Some(10),
+        retries: 1,
+        refuses_for: Some(Duration::from_millis(400)),
+        ..Stage::default()
+    }
+    .run();
+    let shed = ran
+        .records
+        .iter()
+        .filter(|record| record.failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::Shed));
+    assert_eq!((shed.count(), ran.records.len()), (0, 60));
 }
 
 #[test]
