@@ -6,6 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use hdrhistogram::Histogram;
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::clock::{Clock, PreciseTimer, cpu_time};
 use crate::record::{Activity, ClientHealth, LagSummary};
@@ -26,7 +28,12 @@ impl LagHistogram {
     }
 
     pub(super) fn record(&mut self, lag: Nanos) {
-        self.0.saturating_record(u64::try_from(lag.0).unwrap_or(0).max(1));
+        self.record_times(lag, 1);
+    }
+
+    /// Records a delay as if it had been seen so many times.
+    fn record_times(&mut self, lag: Nanos, times: u64) {
+        self.0.saturating_record_n(u64::try_from(lag.0).unwrap_or(0).max(1), times);
     }
 
     pub(super) fn add(&mut self, other: &LagHistogram) {
@@ -70,25 +77,62 @@ pub(super) struct WorkerReport {
 const PROBE_EVERY: Nanos = Nanos(25_000_000);
 /// how often at first, so that a short stage can be judged,
 const FIRST_PROBES_EVERY: Nanos = Nanos(10_000_000);
-/// and how often one that has next to nothing to do and was on time. There each question wakes a core
+/// and how often one that has next to nothing to do and is on time. There each question wakes a core
 /// that would sleep, and is as much work as a token.
 const RESTING_PROBES_EVERY: Nanos = Nanos(100_000_000);
 /// How many questions are asked at first.
 const FIRST_PROBES: u32 = 50;
+/// How many answers in a row must be those of a loop that rests: a second's worth.
+const QUIET_PROBES: u32 = 40;
 /// What a worker that rests uses of a core,
 const RESTING_SHARE: f64 = 0.01;
 /// and how late its event loop is at most.
 const RESTING_LATE: Nanos = Nanos(500_000);
+/// Waits are longer or shorter by up to this share, so that they cannot keep step with what makes a loop
+/// late: a quota of the processor, for one, is given out ten times a second.
+const JITTER: f64 = 0.3;
 
-/// How long after one question the next is due: the `asked`-th, of a loop that was `late` and used `cpu`
-/// in the `elapsed` time since the question before.
-fn next_probe(asked: u32, late: Nanos, cpu: Nanos, elapsed: Nanos) -> Nanos {
-    if asked < FIRST_PROBES {
-        FIRST_PROBES_EVERY
-    } else if late <= RESTING_LATE && cpu.as_s() < RESTING_SHARE * elapsed.as_s() {
-        RESTING_PROBES_EVERY
-    } else {
-        PROBE_EVERY
+/// When a worker's event loop is asked next how late it is.
+struct Probes {
+    asked: u32,
+    /// Answers in a row that were those of a loop that rests.
+    quiet: u32,
+    jitter: Xoshiro256PlusPlus,
+}
+
+impl Probes {
+    fn new() -> Probes {
+        Probes { asked: 0, quiet: 0, jitter: Xoshiro256PlusPlus::seed_from_u64(0) }
+    }
+
+    /// Notes that the loop was `late` and used `cpu` in the `elapsed` time since it was asked before.
+    fn note(&mut self, late: Nanos, cpu: Nanos, elapsed: Nanos) {
+        self.asked = self.asked.saturating_add(1);
+        let rests = late <= RESTING_LATE && cpu.as_s() < RESTING_SHARE * elapsed.as_s();
+        self.quiet = if rests { self.quiet.saturating_add(1) } else { 0 };
+    }
+
+    /// How long the next wait is on average.
+    fn every(&self) -> Nanos {
+        if self.asked < FIRST_PROBES {
+            FIRST_PROBES_EVERY
+        } else if self.quiet >= QUIET_PROBES {
+            RESTING_PROBES_EVERY
+        } else {
+            PROBE_EVERY
+        }
+    }
+
+    fn next_wait(&mut self) -> Nanos {
+        let share = self.jitter.random_range(1.0 - JITTER..1.0 + JITTER);
+        Nanos::from_ms(self.every().as_ms() * share)
+    }
+
+    /// For how much of the time an answer stands, so that all of it counts alike however often it was asked.
+    fn weight(every: Nanos) -> u64 {
+        /// It divides all of the intervals.
+        const UNIT: Nanos = Nanos(5_000_000);
+        every.0.unsigned_abs() / UNIT.0.unsigned_abs()
     }
 }
 
@@ -100,18 +144,18 @@ pub(super) async fn watch_loop(
     activity: Arc<Activity>,
 ) -> io::Result<()> {
     let mut timer = PreciseTimer::new(clock)?;
+    let mut probes = Probes::new();
     let (mut now, mut cpu) = (clock.now(), thread_cpu());
-    let (mut every, mut asked) = (FIRST_PROBES_EVERY, 0_u32);
     loop {
-        let due = now + every;
+        let every = probes.every();
+        let due = now + probes.next_wait();
         timer.wait_until(due).await?;
         let (before, cpu_before) = (now, cpu);
         (now, cpu) = (clock.now(), thread_cpu());
         let late = now - due;
-        lag.borrow_mut().record(late);
+        lag.borrow_mut().record_times(late, Probes::weight(every));
         activity.note_loop_lag(late);
-        asked = asked.saturating_add(1);
-        every = next_probe(asked, late, cpu - cpu_before, now - before);
+        probes.note(late, cpu - cpu_before, now - before);
     }
 }
 
@@ -277,11 +321,39 @@ mod tests {
     #[test]
     fn a_loop_that_is_busy_or_late_is_asked_more_often_than_one_that_rests() {
         let ms = Nanos::from_ms;
-        let after = |asked, late, cpu| next_probe(asked, ms(late), ms(cpu), ms(100.0)).as_ms();
-        assert_eq!(after(49, 0.0, 0.1), 10.0);
-        assert_eq!(after(50, 0.1, 0.9), 100.0);
-        assert_eq!(after(50, 0.1, 1.1), 25.0);
-        assert_eq!(after(50, 0.6, 0.1), 25.0);
+        let mut probes = Probes::new();
+        let mut note = |times, late, cpu| {
+            (0..times).for_each(|_| probes.note(ms(late), ms(cpu), ms(100.0)));
+            probes.every().as_ms()
+        };
+        assert_eq!(note(49, 0.1, 1.1), 10.0);
+        assert_eq!(note(1, 0.1, 1.1), 25.0);
+        assert_eq!(note(39, 0.1, 0.9), 25.0);
+        assert_eq!(note(1, 0.1, 0.9), 100.0);
+        for (late, cpu) in [(0.6, 0.9), (0.1, 1.1)] {
+            assert_eq!(note(1, late, cpu), 25.0);
+            assert_eq!(note(40, 0.1, 0.9), 100.0);
+        }
+    }
+
+    /// A loop that stands still for the last 40 ms of every 100 ms, as under a quota, and has little to do.
+    #[test]
+    fn what_comes_ten_times_a_second_is_seen_by_a_loop_that_rests() {
+        let (mut probes, mut lag) = (Probes::new(), LagHistogram::new());
+        let mut now = Nanos::from_ms(30.0);
+        while now < Nanos::from_s(60.0) {
+            let every = probes.every();
+            let due = now + probes.next_wait();
+            let into_period_ms = due.as_ms() % 100.0;
+            let late = Nanos::from_ms(if into_period_ms < 60.0 { 0.0 } else { 100.0 - into_period_ms });
+            lag.record_times(late, Probes::weight(every));
+            probes.note(late, Nanos::ZERO, due + late - now);
+            now = due + late;
+        }
+        let late = 1.0 - lag.0.quantile_below(1_000_000);
+        // A moment in 40 % of the time waits.
+        assert!((0.3..0.5).contains(&late), "{late}");
+        assert!(lag.summary().unwrap().p99_ms > 30.0);
     }
 
     #[test]
