@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use wasmtime::Engine;
 
+use crate::priority;
+
 /// The time between two epochs, and so the grain of time limits.
 const TICK: Duration = Duration::from_millis(10);
 /// After how many ticks without a call the thread rests. To wake it costs more than a short call, so
@@ -31,7 +33,7 @@ pub(super) struct EpochClock {
 struct Calls {
     /// How many.
     running: AtomicUsize,
-    /// Whether the thread rests until it is woken.
+    /// Whether the thread rests, until whoever sets this back wakes it.
     resting: AtomicBool,
 }
 
@@ -47,9 +49,10 @@ impl EpochClock {
     pub(super) fn start(engine: Engine) -> std::io::Result<EpochClock> {
         let calls = Arc::new(Calls::default());
         let shared = Arc::clone(&calls);
-        let thread = thread::Builder::new()
-            .name("plugin-clock".into())
-            .spawn(move || run(&shared, || engine.increment_epoch()))?;
+        let thread = thread::Builder::new().spawn(move || {
+            priority::stand_back("plugin-clock");
+            run(&shared, || engine.increment_epoch());
+        })?;
         Ok(EpochClock { calls, thread: thread.thread().clone() })
     }
 
@@ -58,7 +61,7 @@ impl EpochClock {
         // Both are in one order with the two of the thread: either this sees that it rests, or the thread
         // sees that there is a call.
         self.calls.running.fetch_add(1, Ordering::SeqCst);
-        if self.calls.resting.load(Ordering::SeqCst) {
+        if self.calls.resting.load(Ordering::SeqCst) && self.calls.resting.swap(false, Ordering::SeqCst) {
             self.thread.unpark();
         }
         Running(&self.calls)
@@ -80,10 +83,13 @@ fn run(calls: &Calls, tick: impl Fn()) {
             idle += 1;
         } else {
             calls.resting.store(true, Ordering::SeqCst);
-            while calls.running.load(Ordering::SeqCst) == 0 {
+            if calls.running.load(Ordering::SeqCst) > 0 {
+                calls.resting.store(false, Ordering::SeqCst);
+            }
+            // A call ends the rest, however short it is.
+            while calls.resting.load(Ordering::SeqCst) {
                 thread::park();
             }
-            calls.resting.store(false, Ordering::SeqCst);
             idle = 0;
         }
         thread::sleep(TICK);
@@ -95,6 +101,7 @@ fn run(calls: &Calls, tick: impl Fn()) {
 mod tests {
     use super::*;
     use std::sync::atomic::AtomicU64;
+    use std::time::Instant;
 
     /// A clock that counts its epochs.
     fn counting() -> (EpochClock, Arc<AtomicU64>) {
@@ -108,10 +115,17 @@ mod tests {
         (EpochClock { calls, thread: thread.thread().clone() }, passed)
     }
 
-    fn rests(clock: &EpochClock) {
-        while !clock.calls.resting.load(Ordering::SeqCst) {
+    /// Returns once `so` is, which it is at some time.
+    fn comes_to_it(what: &str, so: impl Fn() -> bool) {
+        let patience = Instant::now() + Duration::from_secs(60);
+        while !so() {
+            assert!(Instant::now() < patience, "{what}");
             thread::sleep(TICK);
         }
+    }
+
+    fn rests(clock: &EpochClock) {
+        comes_to_it("the clock never rests", || clock.calls.resting.load(Ordering::SeqCst));
     }
 
     #[test]
@@ -124,11 +138,23 @@ mod tests {
             assert_eq!(passed.load(Ordering::SeqCst), before);
             let (outer, inner) = (clock.call(), clock.call());
             drop(inner);
-            // It comes to this at some time: were the clock asleep, never.
-            while passed.load(Ordering::SeqCst) < before + u64::from(IDLE_TICKS) * 2 {
-                thread::sleep(TICK);
-            }
+            let due = before + u64::from(IDLE_TICKS) * 2;
+            comes_to_it("no epochs pass", || passed.load(Ordering::SeqCst) >= due);
             drop(outer);
+        }
+    }
+
+    /// To wake the clock costs more than most calls, so it must not rest again after each.
+    #[test]
+    fn a_call_that_is_over_at_once_keeps_the_clock_awake_for_a_while() {
+        let (clock, passed) = counting();
+        for _ in 0..3 {
+            rests(&clock);
+            let before = passed.load(Ordering::SeqCst);
+            drop(clock.call());
+            assert!(!clock.calls.resting.load(Ordering::SeqCst));
+            rests(&clock);
+            assert!(passed.load(Ordering::SeqCst) >= before + u64::from(IDLE_TICKS));
         }
     }
 
