@@ -26,6 +26,11 @@ use stored::{end, record, run, stage};
 #[global_allocator]
 static ALLOCATOR: tickrate::allocator::Allocator = tickrate::allocator::Allocator;
 
+/// Its settings, as in `tickrate`.
+#[unsafe(export_name = "_rjem_malloc_conf")]
+#[allow(non_upper_case_globals)]
+pub static malloc_conf: &[u8] = tickrate::allocator::SETTINGS;
+
 type Failed = Box<dyn std::error::Error>;
 
 /// Records that are made at a time, outside of what is measured.

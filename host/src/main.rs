@@ -6,11 +6,10 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: tickrate::allocator::Allocator = tickrate::allocator::Allocator;
 
-/// The threads of a run take turns on few cores and hand on what they allocate, so that one arena serves
-/// them all, and in less memory than several.
+/// Where jemalloc looks for its settings.
 #[unsafe(export_name = "_rjem_malloc_conf")]
 #[allow(non_upper_case_globals)]
-pub static malloc_conf: &[u8] = b"narenas:1,dirty_decay_ms:500,muzzy_decay_ms:0\0";
+pub static malloc_conf: &[u8] = tickrate::allocator::SETTINGS;
 
 fn main() -> ExitCode {
     match tickrate::cli::run(std::env::args_os()) {

@@ -247,8 +247,8 @@ fn append(
     }
 }
 
-/// Has the system begin to put on the disk what is in the file so far, without waiting for it: there is
-/// little left to wait for at the end. Where the system will not, the end takes longer.
+/// Has the system begin to put on the disk what is in the file so far, so that there is little left to wait
+/// for at the end. Where the system will not, the end takes longer.
 fn write_back(file: &File) {
     // SAFETY: a plain system call on a descriptor that is open.
     let _ = unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
