@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::select::{FirstDigits, key, select};
 
 /// How many values of a metric are kept in memory.
-const IN_MEMORY: usize = 1 << 17;
+const IN_MEMORY: usize = 1 << 15;
 /// How many values are written or read at a time.
 const PIECE: usize = 1 << 13;
 
