@@ -33,7 +33,7 @@ class Outcome:
     delivered: float
     """Tokens in the time between the first request and the last token, as a share of the ideal."""
     startup_s: float
-    """From the launch to the moment when the server had read the first request."""
+    """From the launch to the arrival of the first request."""
     end_s: float
     """From the last token to the moment when the tool was gone."""
     cpu_us: float

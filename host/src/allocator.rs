@@ -71,7 +71,7 @@ mod tests {
                 // zeros; it is freed with its own layout.
                 unsafe {
                     let memory = Allocator.alloc_zeroed(layout);
-                    assert!(!memory.is_null() && memory.addr() % align == 0);
+                    assert!(!memory.is_null() && memory.addr().is_multiple_of(align));
                     let bytes = std::slice::from_raw_parts_mut(memory, size);
                     assert!(bytes.iter().all(|&byte| byte == 0), "{size} bytes");
                     bytes.fill(0xa5);
