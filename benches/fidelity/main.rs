@@ -44,8 +44,16 @@ pub enum BenchError {
     #[error("a client failed: {0}")]
     Client(String),
     /// The simulator's file is not understood.
-    #[error("the simulator's ground truth is not understood")]
-    Truth,
+    #[error(
+        "the simulator's ground truth has a line without what is needed: {0}; the kernel must stamp what arrives"
+    )]
+    Truth(serde_json::Error),
+    /// A run that was to send something sent nothing.
+    #[error("no request has arrived")]
+    NothingArrived,
+    /// A part of the tables is not to replace them all.
+    #[error("--write takes the whole bench: leave out --only and --quick")]
+    Fragment,
     /// A run's records are missing.
     #[error("a run left no records that can be read")]
     Records,
@@ -146,6 +154,9 @@ impl Options {
             }
         }
         let quick = options.quick;
+        if options.write && (quick || !options.parts.is_empty()) {
+            return Err(BenchError::Fragment);
+        }
         if options.rounds == 0 {
             options.rounds = if quick { 1 } else { 3 };
         }

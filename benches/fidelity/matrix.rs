@@ -40,7 +40,7 @@ impl Bench<'_> {
             cores: self.cores.count(),
             rounds: self.options.rounds,
             best: self.options.best,
-            realtime: true,
+            realtime: None,
             load_average: Default::default(),
             start_ups: Vec::new(),
             shielded: self.options.standing == Standing::Shielded,
@@ -71,7 +71,8 @@ impl Bench<'_> {
     fn start_up(&self, reader: Reader) -> Result<StartUp, BenchError> {
         let running = Server::start(&ServerSpec::paced(5, 1), &self.cores, self.folder)?;
         let (_, usage, _) = self.read(reader, &running.url, &self.load(1, 1, 1))?;
-        let arrived_ns = truth::first_arrival_ns(&truth::read(&running.stop()?)?);
+        let truth = truth::read(&running.stop()?)?;
+        let arrived_ns = truth::first_arrival_ns(&truth).ok_or(BenchError::NothingArrived)?;
         let to_request_ms = (arrived_ns - usage.started_ns) as f64 / 1e6;
         Ok(StartUp { reader, cpu_s: usage.cpu_s, to_request_ms })
     }
@@ -139,7 +140,9 @@ impl Bench<'_> {
                 // Taken anew each time: it depends on what the machine did in the minute before.
                 results.start_ups.push(self.start_up(*reader)?);
                 let running = Server::start(server, &self.cores, self.folder)?;
-                results.realtime &= running.realtime || !server.realtime;
+                if server.realtime {
+                    results.realtime = Some(running.realtime && results.realtime.unwrap_or(true));
+                }
                 let (seen, usage, trust) = self.read(*reader, &running.url, load)?;
                 let truth = truth::read(&running.stop()?)?;
                 let figures = figures(&truth, &seen, usage, trust, ideal_s);
@@ -204,7 +207,7 @@ impl Bench<'_> {
         let mut load = self.load(256, u64::from(rate * seconds), 1);
         load.flags = vec!["--no-stream".into(), "--rate".into(), rate.to_string()];
         load.flags.extend(workers.into_iter().flat_map(|workers| ["--workers".into(), workers.to_string()]));
-        let (ran, _) = self.one_run(&ServerSpec::unpaced(), &load)?;
+        let (ran, truth) = self.one_run(&ServerSpec::unpaced(), &load)?;
         let span = |at: fn(&RequestRecord) -> Option<i64>| {
             let times = || ran.records.iter().filter_map(at);
             times().max().unwrap_or(0) - times().min().unwrap_or(0)
@@ -214,8 +217,8 @@ impl Bench<'_> {
         let unsent = ran.records.iter().filter(|record| !record.ok()).count() as f64;
         let share = 1.0 - unsent / ran.records.len().max(1) as f64;
         let lag = Spread::of(ran.records.iter().filter_map(|record| record.dispatch_lag_ms).collect());
-        let sent_at = ran.records.iter().filter_map(|record| record.sent.map(|sent| sent.0)).collect();
-        let arrivals = Arrivals::of(sent_at, f64::from(rate));
+        let arrived_ns = truth.values().map(|served| served.arrived_ns).collect();
+        let arrivals = Arrivals::of(arrived_ns, f64::from(rate));
         let paced = Paced { asked_rps: rate, workers, delivered: share * due / sent, lag, arrivals };
         eprintln!("{paced:?}");
         Ok(paced)

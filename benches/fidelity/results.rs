@@ -86,7 +86,7 @@ pub struct Paced {
     /// The share of the asked rate that was delivered.
     pub delivered: f64,
     pub lag: Spread,
-    /// What it looks like where it is sent.
+    /// What it looks like where it arrives.
     pub arrivals: Arrivals,
 }
 
@@ -114,7 +114,8 @@ pub struct Results {
     pub cores: usize,
     pub rounds: usize,
     pub best: bool,
-    pub realtime: bool,
+    /// Whether the servers that asked for real-time priority had it; `None` if none asked.
+    pub realtime: Option<bool>,
     pub shielded: bool,
     /// The load average of the machine, its cores' worth of work, before and after.
     pub load_average: [String; 2],

@@ -23,7 +23,11 @@ pub fn write(document: &Path, text: &str) -> Result<(), BenchError> {
 /// All tables.
 pub fn render(results: &Results) -> String {
     let mut out = String::new();
-    let realtime = if results.realtime { "with" } else { "without" };
+    let realtime = match results.realtime {
+        Some(true) => ", with real-time priority",
+        Some(false) => ", without real-time priority",
+        None => "",
+    };
     let alone = match results.cells.iter().any(|cell| cell.streams == 1) {
         true => format!(", of {} with a single stream", results.rounds * ROUNDS_ALONE),
         false => String::new(),
@@ -31,7 +35,7 @@ pub fn render(results: &Results) -> String {
     let shielded = if results.shielded { ", the client before other work on the other" } else { "" };
     let _ = writeln!(
         out,
-        "{} cores; the server alone on one of them, {realtime} real-time priority{shielded}. {} of {} \
+        "{} cores; the server alone on one of them{realtime}{shielded}. {} of {} \
          rounds{alone}. Load average of the machine before and after: {}.\n",
         results.cores,
         if results.best { "Best" } else { "Median" },
@@ -110,7 +114,7 @@ fn verdict(reader: Reader, figures: &Figures) -> String {
 fn others(results: &Results) -> String {
     let mut out = String::from("Other loads:\n\n| load | figure | value |\n| --- | --- | --- |\n");
     for reader in Reader::ALL {
-        let figure = |figure| results.start_up(reader, figure);
+        let figure = |of| results.start_up(reader, of);
         let figures = (figure(|start_up| start_up.cpu_s), figure(|start_up| start_up.to_request_ms));
         let (Some(cpu_s), Some(to_request_ms)) = figures else { continue };
         let _ = writeln!(
@@ -163,7 +167,7 @@ fn others(results: &Results) -> String {
             out,
             "| Poisson arrivals, {} | delivered of the asked rate | {:.2} % |\n\
              | | dispatch lag in ms, p50 / p99 / max | {} |\n\
-             | | as sent: index of dispersion; Kolmogorov-Smirnov distance × √n | {:.3}; {:.2} |",
+             | | as they arrive: index of dispersion; Kolmogorov-Smirnov distance × √n | {:.3}; {:.2} |",
             paced.name(),
             paced.delivered * 100.0,
             spread(paced.lag),

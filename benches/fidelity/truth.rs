@@ -26,21 +26,12 @@ use crate::BenchError;
 #[derive(Debug, Clone, Deserialize)]
 pub struct Served {
     request_id: Option<String>,
-    /// When the request was there; `None` where the kernel does not stamp.
-    arrived_ns: Option<i64>,
-    /// When the server had read it.
-    received_ns: i64,
+    /// When the request was there.
+    pub arrived_ns: i64,
     /// The moment before each frame with output was written.
     pub frame_ns: Vec<i64>,
     /// Tokens of all frames.
     pub output_tokens: u64,
-}
-
-impl Served {
-    /// When the request was there, as far as that is known.
-    fn arrival_ns(&self) -> i64 {
-        self.arrived_ns.unwrap_or(self.received_ns)
-    }
 }
 
 /// One request as a client reports it.
@@ -69,7 +60,7 @@ pub fn read(path: &Path) -> Result<Truth, BenchError> {
     let mut truth = Truth::new();
     for line in BufReader::new(file).lines() {
         let line = line.map_err(BenchError::system("read the ground truth"))?;
-        let served: Served = serde_json::from_str(&line).map_err(|_| BenchError::Truth)?;
+        let served: Served = serde_json::from_str(&line).map_err(BenchError::Truth)?;
         if let Some(id) = served.request_id.clone() {
             truth.insert(id, served);
         }
@@ -123,10 +114,10 @@ pub fn compare(truth: &Truth, seen: &[Seen]) -> Errors {
         if seen.itl_ms.len() + 1 != served.frame_ns.len() {
             continue;
         }
-        ttft.push(seen.ttft_ms - ms(first - served.arrival_ns()));
+        ttft.push(seen.ttft_ms - ms(first - served.arrived_ns));
         lateness.push(ms(seen.first_token_ns - first));
-        way.push(ms(served.arrival_ns() - seen.sent_ns));
-        latency.push(seen.latency_ms - ms(last - served.arrival_ns()));
+        way.push(ms(served.arrived_ns - seen.sent_ns));
+        latency.push(seen.latency_ms - ms(last - served.arrived_ns));
         let intervals = served.frame_ns.windows(2).map(|pair| ms(pair[1] - pair[0]));
         itl.extend(seen.itl_ms.iter().zip(intervals).map(|(seen, served)| seen - served));
     }
@@ -140,14 +131,14 @@ pub fn compare(truth: &Truth, seen: &[Seen]) -> Errors {
     }
 }
 
-/// When the first request was there, in nanoseconds of the monotonic clock.
-pub fn first_arrival_ns(truth: &Truth) -> i64 {
-    truth.values().map(Served::arrival_ns).min().unwrap_or(0)
+/// When the first request was there, in nanoseconds of the monotonic clock; `None` if there was none.
+pub fn first_arrival_ns(truth: &Truth) -> Option<i64> {
+    truth.values().map(|served| served.arrived_ns).min()
 }
 
 /// From the first request that came to the last token that left, in seconds.
 pub fn elapsed_s(truth: &Truth) -> f64 {
-    let first = first_arrival_ns(truth);
+    let first = first_arrival_ns(truth).unwrap_or(0);
     let last = truth.values().filter_map(|served| served.frame_ns.last()).max().copied().unwrap_or(0);
     ms(last - first) / 1e3
 }

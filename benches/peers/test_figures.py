@@ -14,7 +14,7 @@ MS = 1_000_000
 
 
 def served(frames_ms: list[int], tokens: int = 1) -> Served:
-    """A request that was read at 10 ms, with frames at these moments."""
+    """A request that arrived at 10 ms, with frames at these moments."""
     return Served(
         arrived_ns=10 * MS,
         frame_ns=tuple(at * MS for at in frames_ms),

@@ -42,7 +42,7 @@ class Served:
     """A request that was answered with tokens. Times are those of CLOCK_MONOTONIC."""
 
     arrived_ns: int
-    """When it was there, by the kernel's stamp; where that is missing, when the server had read it."""
+    """When it was there, by the kernel's stamp."""
     frame_ns: tuple[int, ...]
     """The moment before each frame with tokens was written."""
     frame_tokens: tuple[int, ...]
@@ -91,7 +91,7 @@ class Truth:
                 if fields["frame_ns"]:
                     served.append(
                         Served(
-                            arrived_ns=fields["arrived_ns"] or fields["received_ns"],
+                            arrived_ns=fields["arrived_ns"],
                             frame_ns=tuple(fields["frame_ns"]),
                             frame_tokens=tuple(fields["frame_tokens"]),
                             whole=fields["status"] == 200 and not fields["client_closed"],

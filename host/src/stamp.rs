@@ -15,7 +15,8 @@ pub struct Stamped {
     /// When they were there, in nanoseconds of the monotonic clock: by the kernel's stamp of the last
     /// packet of them or, where it made none, when the read returned.
     pub at_ns: i64,
-    /// How much later than the kernel's stamp the read returned, in nanoseconds; `None` without a stamp.
+    /// How much later than the kernel's stamp the read returned, in nanoseconds, 4 s at most; `None` without a
+    /// stamp.
     pub lag_ns: Option<u32>,
 }
 
@@ -34,6 +35,9 @@ pub fn ask(socket: BorrowedFd<'_>) {
         )
     };
 }
+
+/// The longest that anything waits in a socket, as far as stamps are believed: ten minutes.
+const MOST_LAG_NS: i64 = 600_000_000_000;
 
 /// Room for the one control message that is expected, and for its alignment.
 const CONTROL_BYTES: usize = 64;
@@ -65,12 +69,15 @@ pub fn read(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Stamped> {
     unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &mut wall) };
     let bytes = bytes as usize;
     // SAFETY: the kernel has filled the header, which still points to the control room.
-    let lag_ns = unsafe { stamp_in(&message) }.and_then(|stamp| {
-        let lag_ns = (wall.tv_sec - stamp.tv_sec) * 1_000_000_000 + (wall.tv_nsec - stamp.tv_nsec);
+    let lag_ns = unsafe { stamp_in(&message) }
+        .map(|stamp| (wall.tv_sec - stamp.tv_sec) * 1_000_000_000 + (wall.tv_nsec - stamp.tv_nsec))
         // A wall clock that was set in between makes nonsense of the stamp.
-        u32::try_from(lag_ns).ok()
-    });
-    Ok(Stamped { bytes, at_ns: now_ns - lag_ns.map_or(0, i64::from), lag_ns })
+        .filter(|lag_ns| (0..MOST_LAG_NS).contains(lag_ns));
+    Ok(Stamped {
+        bytes,
+        at_ns: now_ns - lag_ns.unwrap_or(0),
+        lag_ns: lag_ns.map(|lag_ns| u32::try_from(lag_ns).unwrap_or(u32::MAX)),
+    })
 }
 
 /// The kernel's stamp among the control messages.

@@ -72,8 +72,9 @@ impl<T: Copy> Blocks<T> {
             return self.last;
         }
         let mut all = Vec::with_capacity(self.len());
-        for block in self.full.iter().chain([&self.last]) {
-            all.extend_from_slice(block);
+        // Each is dropped once it is copied.
+        for block in self.full.into_iter().chain([self.last]) {
+            all.extend_from_slice(&block);
         }
         all
     }

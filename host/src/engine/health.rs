@@ -101,14 +101,16 @@ struct Probes {
 }
 
 impl Probes {
-    fn new() -> Probes {
-        Probes { asked: 0, quiet: 0, jitter: Xoshiro256PlusPlus::seed_from_u64(0) }
+    /// Those of a worker. Each has waits of its own, so that they are not all asked in the same moments.
+    fn new(worker: u32) -> Probes {
+        Probes { asked: 0, quiet: 0, jitter: Xoshiro256PlusPlus::seed_from_u64(worker.into()) }
     }
 
     /// Notes that the loop was `late` and used `cpu` in the `elapsed` time since it was asked before.
     fn note(&mut self, late: Nanos, cpu: Nanos, elapsed: Nanos) {
+        let first = self.asked < FIRST_PROBES;
         self.asked = self.asked.saturating_add(1);
-        let rests = late <= RESTING_LATE && cpu.as_s() < RESTING_SHARE * elapsed.as_s();
+        let rests = !first && late <= RESTING_LATE && cpu.as_s() < RESTING_SHARE * elapsed.as_s();
         self.quiet = if rests { self.quiet.saturating_add(1) } else { 0 };
     }
 
@@ -128,23 +130,32 @@ impl Probes {
         Nanos::from_ms(self.every().as_ms() * share)
     }
 
-    /// For how much of the time an answer stands, so that all of it counts alike however often it was asked.
-    fn weight(every: Nanos) -> u64 {
+    /// Records that a loop which is asked every so often was `late`. All moments count alike, however often
+    /// it was asked, those too in which it would have been asked had it not stood still: a read would have
+    /// waited for the rest of the time.
+    fn record(late: Nanos, every: Nanos, lag: &mut LagHistogram) {
         /// It divides all of the intervals.
         const UNIT: Nanos = Nanos(5_000_000);
-        every.0.unsigned_abs() / UNIT.0.unsigned_abs()
+        let times = every.0.unsigned_abs() / UNIT.0.unsigned_abs();
+        lag.record_times(late, times);
+        let mut rest = late - every;
+        while rest.0 > 0 {
+            lag.record_times(rest, times);
+            rest = rest - every;
+        }
     }
 }
 
 /// Notes, again and again, how much later than asked the event loop runs a timer: what any read on
 /// that loop may have been late by. It ends when it is aborted.
 pub(super) async fn watch_loop(
+    worker: u32,
     clock: Clock,
     lag: Rc<RefCell<LagHistogram>>,
     activity: Arc<Activity>,
 ) -> io::Result<()> {
     let mut timer = PreciseTimer::new(clock)?;
-    let mut probes = Probes::new();
+    let mut probes = Probes::new(worker);
     let (mut now, mut cpu) = (clock.now(), thread_cpu());
     loop {
         let every = probes.every();
@@ -153,7 +164,7 @@ pub(super) async fn watch_loop(
         let (before, cpu_before) = (now, cpu);
         (now, cpu) = (clock.now(), thread_cpu());
         let late = now - due;
-        lag.borrow_mut().record_times(late, Probes::weight(every));
+        Probes::record(late, every, &mut lag.borrow_mut());
         activity.note_loop_lag(late);
         probes.note(late, cpu - cpu_before, now - before);
     }
@@ -321,13 +332,13 @@ mod tests {
     #[test]
     fn a_loop_that_is_busy_or_late_is_asked_more_often_than_one_that_rests() {
         let ms = Nanos::from_ms;
-        let mut probes = Probes::new();
+        let mut probes = Probes::new(0);
         let mut note = |times, late, cpu| {
             (0..times).for_each(|_| probes.note(ms(late), ms(cpu), ms(100.0)));
             probes.every().as_ms()
         };
-        assert_eq!(note(49, 0.1, 1.1), 10.0);
-        assert_eq!(note(1, 0.1, 1.1), 25.0);
+        assert_eq!(note(49, 0.1, 0.9), 10.0);
+        assert_eq!(note(1, 0.1, 0.9), 25.0);
         assert_eq!(note(39, 0.1, 0.9), 25.0);
         assert_eq!(note(1, 0.1, 0.9), 100.0);
         for (late, cpu) in [(0.6, 0.9), (0.1, 1.1)] {
@@ -336,24 +347,35 @@ mod tests {
         }
     }
 
-    /// A loop that stands still for the last 40 ms of every 100 ms, as under a quota, and has little to do.
-    #[test]
-    fn what_comes_ten_times_a_second_is_seen_by_a_loop_that_rests() {
-        let (mut probes, mut lag) = (Probes::new(), LagHistogram::new());
+    /// What is recorded in ten minutes of a loop that has next to nothing to do and stands still for the last
+    /// `still_ms` of every period: the share of moments that waited more than half a millisecond, and whether
+    /// the loop ever rested.
+    fn standing_still(still_ms: f64, period_ms: f64) -> (f64, bool) {
+        let (mut probes, mut lag, mut rested) = (Probes::new(0), LagHistogram::new(), false);
         let mut now = Nanos::from_ms(30.0);
-        while now < Nanos::from_s(60.0) {
+        while now < Nanos::from_s(600.0) {
             let every = probes.every();
+            rested |= every == RESTING_PROBES_EVERY;
             let due = now + probes.next_wait();
-            let into_period_ms = due.as_ms() % 100.0;
-            let late = Nanos::from_ms(if into_period_ms < 60.0 { 0.0 } else { 100.0 - into_period_ms });
-            lag.record_times(late, Probes::weight(every));
+            let left_ms = period_ms - due.as_ms() % period_ms;
+            let late = Nanos::from_ms(if left_ms > still_ms { 0.0 } else { left_ms });
+            Probes::record(late, every, &mut lag);
             probes.note(late, Nanos::ZERO, due + late - now);
             now = due + late;
         }
-        let late = 1.0 - lag.0.quantile_below(1_000_000);
-        // A moment in 40 % of the time waits.
-        assert!((0.3..0.5).contains(&late), "{late}");
-        assert!(lag.summary().unwrap().p99_ms > 30.0);
+        (1.0 - lag.0.quantile_below(RESTING_LATE.0 as u64), rested)
+    }
+
+    #[test]
+    fn every_moment_counts_alike_whether_the_loop_rests_or_stands_still() {
+        for (still_ms, period_ms, rests) in
+            [(5.0, 100.0, true), (40.0, 100.0, false), (400.0, 1000.0, false), (1000.0, 30_000.0, true)]
+        {
+            let (late, rested) = standing_still(still_ms, period_ms);
+            let truth = (still_ms - 0.5) / period_ms;
+            assert!((late / truth - 1.0).abs() < 0.25, "{still_ms} of {period_ms} ms: {late}, not {truth}");
+            assert_eq!(rested, rests, "{still_ms} of {period_ms} ms");
+        }
     }
 
     #[test]

@@ -100,17 +100,22 @@ async fn run_phase(
     let closing = Closing::new(worker.clock, worker.stop.clone(), &phase, start);
     let pacer = Rc::new(Mutex::new(Pacer::new(worker.clock, phase, start, closing.clone())?));
     let loop_lag = Rc::new(RefCell::new(LagHistogram::new()));
-    let watch = tokio::task::spawn_local(watch_loop(worker.clock, loop_lag.clone(), worker.activity.clone()));
+    let watch = tokio::task::spawn_local(watch_loop(
+        worker.index,
+        worker.clock,
+        loop_lag.clone(),
+        worker.activity.clone(),
+    ));
     let most = match worker.load {
         WorkerLoad::Slots(_) => None,
         WorkerLoad::Open { most } => most,
     };
-    let line = Rc::new(Line { worker: worker.clone(), transport, closing, places: Places::new(most) });
+    let caller = Rc::new(Caller { worker: worker.clone(), transport, closing, places: Places::new(most) });
     let tasks: Vec<_> = match worker.load {
         WorkerLoad::Slots(slots) => {
-            (0..slots).map(|_| tokio::task::spawn_local(slot(line.clone(), pacer.clone()))).collect()
+            (0..slots).map(|_| tokio::task::spawn_local(slot(caller.clone(), pacer.clone()))).collect()
         }
-        WorkerLoad::Open { .. } => vec![tokio::task::spawn_local(open_loop(line, pacer.clone()))],
+        WorkerLoad::Open { .. } => vec![tokio::task::spawn_local(open_loop(caller, pacer.clone()))],
     };
     let mut failed = None;
     for task in tasks {
@@ -132,9 +137,9 @@ async fn run_phase(
 
 /// One send slot of a closed loop: takes a request when it is due, makes it, hands on what came
 /// back, and takes the next. A conversation stays in its slot until its last turn.
-async fn slot(line: Rc<Line>, pacer: Rc<Mutex<Pacer>>) -> io::Result<()> {
+async fn slot(caller: Rc<Caller>, pacer: Rc<Mutex<Pacer>>) -> io::Result<()> {
     loop {
-        let asked = line.worker.clock.now();
+        let asked = caller.worker.clock.now();
         // Whoever waits for the pacer is handed it, so that to try first is no jumping of the queue.
         let mut held = match pacer.try_lock() {
             Ok(held) => held,
@@ -144,24 +149,24 @@ async fn slot(line: Rc<Line>, pacer: Rc<Mutex<Pacer>>) -> io::Result<()> {
             return Ok(());
         };
         drop(held);
-        line.converse(prepared, due, None).await;
+        caller.converse(prepared, due, None).await;
     }
 }
 
 /// An open loop: each request is made when it is due, whatever has become of those before it.
-async fn open_loop(line: Rc<Line>, pacer: Rc<Mutex<Pacer>>) -> io::Result<()> {
+async fn open_loop(caller: Rc<Caller>, pacer: Rc<Mutex<Pacer>>) -> io::Result<()> {
     let mut in_flight = tokio::task::JoinSet::new();
     let mut pacer = pacer.lock().await;
     loop {
-        let asked = line.worker.clock.now();
+        let asked = caller.worker.clock.now();
         let Some((prepared, due)) = pacer.next(asked).await? else { break };
         while in_flight.try_join_next().is_some() {}
-        match line.places.take() {
+        match caller.places.take() {
             Some(place) => {
-                let line = line.clone();
-                in_flight.spawn_local(async move { line.converse(prepared, due, Some(place)).await });
+                let caller = caller.clone();
+                in_flight.spawn_local(async move { caller.converse(prepared, due, Some(place)).await });
             }
-            None => line.shed(prepared, due).await,
+            None => caller.shed(prepared, due).await,
         }
     }
     while let Some(ended) = in_flight.join_next().await {
@@ -201,15 +206,15 @@ impl Drop for Place {
     }
 }
 
-/// What the requests of a phase are made with.
-struct Line {
+/// Makes the requests of a phase.
+struct Caller {
     worker: Rc<Worker>,
     transport: Rc<dyn Transport>,
     closing: Closing,
     places: Places,
 }
 
-impl Line {
+impl Caller {
     /// Makes a conversation's requests, one after the other's reply; retries are among them. In an open
     /// loop it has a place, which it keeps between turns, and gives back while a retry waits.
     async fn converse(&self, mut prepared: Box<Prepared>, mut due: Nanos, mut place: Option<Place>) {
@@ -223,20 +228,19 @@ impl Line {
             if retries && self.closing.over(|clock| clock.now() + Nanos::from_s(wait.as_secs_f64())) {
                 return;
             }
-            let had_place = place.is_some();
-            if retries {
-                place = None;
+            let gives_up_place = retries && !wait.is_zero() && place.take().is_some();
+            if !wait.is_zero() {
+                let mut stop = self.worker.stop.clone();
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    () = stop.drained() => {}
+                }
             }
-            let mut stop = self.worker.stop.clone();
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = stop.drained() => {}
-            }
-            if self.worker.stop.draining() {
+            if self.worker.stop.draining() || retries && self.closing.over(Clock::now) {
                 return;
             }
             (prepared, due) = (next, self.worker.clock.now());
-            if retries && had_place {
+            if gives_up_place {
                 place = self.places.take();
                 if place.is_none() {
                     return self.shed(prepared, due).await;

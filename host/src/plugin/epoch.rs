@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use wasmtime::Engine;
 
-use crate::priority;
-
 /// The time between two epochs, and so the grain of time limits.
 const TICK: Duration = Duration::from_millis(10);
 /// After how many ticks without a call the thread rests. To wake it costs more than a short call, so
@@ -49,10 +47,9 @@ impl EpochClock {
     pub(super) fn start(engine: Engine) -> std::io::Result<EpochClock> {
         let calls = Arc::new(Calls::default());
         let shared = Arc::clone(&calls);
-        let thread = thread::Builder::new().spawn(move || {
-            priority::stand_back("plugin-clock");
-            run(&shared, || engine.increment_epoch());
-        })?;
+        let thread = thread::Builder::new()
+            .name("plugin-clock".into())
+            .spawn(move || run(&shared, || engine.increment_epoch()))?;
         Ok(EpochClock { calls, thread: thread.thread().clone() })
     }
 

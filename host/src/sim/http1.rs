@@ -121,7 +121,8 @@ impl Connection {
         if bytes == 0 { Err(ReadError::Closed) } else { Ok(()) }
     }
 
-    /// Reads up to `room` bytes, and notes when they came in; returns how many there were.
+    /// Reads up to `room` bytes, and notes when they came in; returns how many there were. It must run to
+    /// its end: given up half-way, it leaves bytes that nobody sent.
     async fn fill_stamped(&mut self, room: usize) -> io::Result<usize> {
         let end = self.unread.len();
         self.unread.resize(end + room, 0);

@@ -185,7 +185,7 @@ fn after_its_duration_a_stage_tries_nothing_again() {
 fn requests_that_wait_to_be_tried_again_take_no_place_of_those_in_flight() {
     let ran = Stage {
         number: 30,
-        rate: Some(1000.0),
+        rate: Some(100.0),
         open_loop: true,
         workers: 1,
         takes: Duration::ZERO,
@@ -200,6 +200,32 @@ fn requests_that_wait_to_be_tried_again_take_no_place_of_those_in_flight() {
         .iter()
         .filter(|record| record.failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::Shed));
     assert_eq!((shed.count(), ran.records.len()), (0, 60));
+}
+
+#[test]
+fn a_request_that_is_to_be_tried_again_and_finds_no_place_is_shed() {
+    let ran = Stage {
+        number: 60,
+        rate: Some(100.0),
+        open_loop: true,
+        workers: 1,
+        takes: Duration::from_millis(30),
+        max_concurrency: Some(1),
+        retries: 2,
+        refuses_for: Some(Duration::from_millis(20)),
+        ..Stage::default()
+    }
+    .run();
+    assert_eq!(ran.most_in_flight, 1);
+    let shed = |record: &&RequestRecord| {
+        record.failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::Shed)
+    };
+    let again: Vec<_> = ran.records.iter().filter(shed).filter(|record| record.key.attempt > 1).collect();
+    assert!(!again.is_empty());
+    for record in again {
+        let others = ran.records.iter().filter(|other| other.key.request_id == record.key.request_id);
+        assert_eq!(others.map(|other| other.key.attempt).max(), Some(record.key.attempt));
+    }
 }
 
 #[test]
