@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, IoSlice, Write};
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
 use std::path::Path;
@@ -64,7 +64,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let (Some(streams), Some(requests)) = (number(3), number(4)) else { return ExitCode::from(2) };
     let address = url.trim_start_matches("http://");
     let read = std::fs::read_to_string(body)
-        .and_then(|body| read_all(address, streams as usize, requests, &body))
+        .and_then(|body| read_all(address, streams as usize, requests, body.as_bytes()))
         .and_then(|all| write_all(out, &all));
     match read {
         Ok(()) => ExitCode::SUCCESS,
@@ -83,10 +83,13 @@ struct Exchange {
     marks: Vec<(i64, usize)>,
 }
 
-struct Connection {
+struct Connection<'a> {
     socket: TcpStream,
     exchange: Option<Exchange>,
-    request: Vec<u8>,
+    head: Vec<u8>,
+    /// The same for all. A copy of a long one, made before it is sent, would spread the sends of many out,
+    /// and what it takes the server to read them all would be on nobody's way.
+    body: &'a [u8],
     /// How much of the request the socket has taken.
     taken: usize,
 }
@@ -100,27 +103,29 @@ fn body(prompt: &str, max_tokens: u32) -> String {
     )
 }
 
-impl Connection {
-    fn send(&mut self, address: &str, body: &str, number: u64) -> io::Result<()> {
-        let request = format!(
+impl Connection<'_> {
+    fn send(&mut self, address: &str, number: u64) -> io::Result<()> {
+        let head = format!(
             "POST /v1/chat/completions HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
-             x-request-id: floor-{number}\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
+             x-request-id: floor-{number}\r\ncontent-length: {}\r\n\r\n",
+            self.body.len()
         );
         let exchange = Exchange { number, sent_ns: monotonic_ns(), bytes: Vec::new(), marks: Vec::new() };
         self.exchange = Some(exchange);
-        (self.request, self.taken) = (request.into_bytes(), 0);
+        (self.head, self.taken) = (head.into_bytes(), 0);
         self.send_on()
     }
 
     fn is_sent(&self) -> bool {
-        self.taken == self.request.len()
+        self.taken == self.head.len() + self.body.len()
     }
 
     /// Writes as much as the socket takes.
     fn send_on(&mut self) -> io::Result<()> {
         while !self.is_sent() {
-            match self.socket.write(&self.request[self.taken..]) {
+            let of_head = self.taken.min(self.head.len());
+            let pieces = [&self.head[of_head..], &self.body[self.taken - of_head..]].map(IoSlice::new);
+            match self.socket.write_vectored(&pieces) {
                 Ok(written) => self.taken += written,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
@@ -141,7 +146,7 @@ impl Connection {
     }
 }
 
-fn read_all(address: &str, streams: usize, requests: u64, body: &str) -> io::Result<Vec<Exchange>> {
+fn read_all(address: &str, streams: usize, requests: u64, body: &[u8]) -> io::Result<Vec<Exchange>> {
     // SAFETY: a plain system call; its result is checked.
     let epoll = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
     if epoll < 0 {
@@ -152,11 +157,11 @@ fn read_all(address: &str, streams: usize, requests: u64, body: &str) -> io::Res
         let socket = TcpStream::connect(address)?;
         socket.set_nodelay(true)?;
         socket.set_nonblocking(true)?;
-        connections.push(Connection { socket, exchange: None, request: Vec::new(), taken: 0 });
+        connections.push(Connection { socket, exchange: None, head: Vec::new(), body, taken: 0 });
     }
     let mut next = 0;
     for (index, connection) in connections.iter_mut().enumerate().take(requests as usize) {
-        connection.send(address, body, next)?;
+        connection.send(address, next)?;
         connection.watch(epoll, libc::EPOLL_CTL_ADD, index)?;
         next += 1;
     }
@@ -194,7 +199,7 @@ fn read_all(address: &str, streams: usize, requests: u64, body: &str) -> io::Res
             if exchange.bytes.ends_with(b"\r\n0\r\n\r\n") {
                 done.extend(connection.exchange.take());
                 if next < requests {
-                    connection.send(address, body, next)?;
+                    connection.send(address, next)?;
                     if !connection.is_sent() {
                         connection.watch(epoll, libc::EPOLL_CTL_MOD, index)?;
                     }

@@ -112,7 +112,7 @@ impl Bench<'_> {
         const STREAMS: usize = 32;
         let mut all = Vec::new();
         for (name, words, tokens, each, itl_ms) in
-            [("50,000-word prompts", Some(50_000), TOKENS, 3, 5), ("replies of 1 MB", None, 4_000, 1, 2)]
+            [("50,000-word prompts", Some(50_000), TOKENS, 8, 5), ("replies of 1 MB", None, 4_000, 1, 2)]
         {
             let mut load = self.load(STREAMS, STREAMS as u64 * each, tokens);
             load.prompt = words.map_or(Prompt::Short, Prompt::Words);
