@@ -31,20 +31,36 @@ pub fn come_first(name: &str) {
 }
 
 /// Gives the calling thread a name that profilers show, and a lower priority than it was started
-/// with, so that its work yields to the reading of sockets. Where the process was given a real-time
-/// class (`chrt -f 10 tickrate perf …`), the readers keep it and this thread leaves it.
+/// with, so that its work yields to the reading of sockets. It becomes a batch thread, which interrupts
+/// nobody when it is woken. Where the process was given a real-time class (`chrt -f 10 tickrate perf …`),
+/// the readers keep it and this thread leaves it.
 pub fn stand_back(name: &str) {
     set_name(name);
     /// A third of the share of a thread that stands where the process was started.
     const LOWER_BY: libc::c_int = 5;
+    lower(LOWER_BY);
+}
+
+/// Like [`stand_back`], and as far back as there is: the thread has what the others leave of a core. Once it
+/// was let onto one it has it until the kernel's clock ticks, some milliseconds, which with any larger share
+/// happens in the middle of a reader's work.
+pub fn stand_last(name: &str) {
+    set_name(name);
+    lower(LOWEST);
+}
+
+/// The lowest priority there is.
+const LOWEST: libc::c_int = 19;
+
+fn lower(by: libc::c_int) {
     // SAFETY: plain system calls; on Linux they concern the calling thread alone.
     unsafe {
-        if matches!(libc::sched_getscheduler(0), libc::SCHED_FIFO | libc::SCHED_RR) {
+        if libc::sched_getscheduler(0) != libc::SCHED_IDLE {
             let plain = libc::sched_param { sched_priority: 0 };
-            libc::sched_setscheduler(0, libc::SCHED_OTHER, &plain);
+            libc::sched_setscheduler(0, libc::SCHED_BATCH, &plain);
         }
         let nice = libc::getpriority(libc::PRIO_PROCESS, 0);
-        libc::setpriority(libc::PRIO_PROCESS, 0, (nice + LOWER_BY).min(19));
+        libc::setpriority(libc::PRIO_PROCESS, 0, (nice + by).min(LOWEST));
     }
 }
 
@@ -86,18 +102,28 @@ mod tests {
     }
 
     #[test]
-    fn standing_back_lowers_the_priority_of_one_thread_and_coming_first_keeps_it() {
+    fn those_who_stand_back_interrupt_nobody_and_who_comes_first_stays_where_it_was() {
         let before = nice();
-        let back = on_a_thread(|| {
+        let policy = || {
+            // SAFETY: a plain system call.
+            unsafe { libc::sched_getscheduler(0) }
+        };
+        let back = on_a_thread(move || {
             stand_back("a name that is longer than the kernel keeps");
             let name = std::fs::read_to_string("/proc/thread-self/comm").unwrap_or_default();
-            (nice(), name)
+            (nice(), policy(), name)
         });
-        assert_eq!(back, ((before + 5).min(19), "a name that is \n".to_string()));
-        let first = on_a_thread(|| {
+        let batch = libc::SCHED_BATCH;
+        assert_eq!(back, ((before + 5).min(19), batch, "a name that is \n".to_string()));
+        let last = on_a_thread(move || {
+            stand_last("last");
+            (nice(), policy())
+        });
+        assert_eq!(last, (19, batch));
+        let first = on_a_thread(move || {
             come_first("first");
-            nice()
+            (nice(), policy())
         });
-        assert_eq!((first, nice()), (before, before));
+        assert_eq!((first, nice()), ((before, policy()), before));
     }
 }

@@ -10,6 +10,7 @@ mod pacer;
 mod prepare;
 mod probe;
 mod refill;
+mod relief;
 mod reread;
 pub mod schedule;
 mod settle;
@@ -31,8 +32,9 @@ use self::gate::Gates;
 use self::health::{Vitals, process_cpu};
 use self::prepare::{Prepared, Preparer};
 use self::refill::Refill;
+use self::relief::{Relief, Reliever};
 use self::schedule::{ArrivalSpec, Schedule};
-use self::settle::{Settled, Settler};
+use self::settle::{Settled, Settler, next_exchange};
 use self::worker::{Phase, Worker, WorkerLoad};
 use crate::clock::Clock;
 use crate::contract::{Api, Dataset, PartError, TokenCounter, Transport};
@@ -165,6 +167,7 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
         feeds.push((sender, refill, count));
     }
     let (settled_in, settled_out) = async_channel::bounded(room);
+    let relief = Arc::new(Relief::new(room));
     let gates = Gates::new(phases.len());
 
     events.emit(Event::StageStarted(spec.header.clone()));
@@ -174,6 +177,7 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
         shaper: preparer.shaper(),
         counter,
         events: events.clone(),
+        relief: relief.clone(),
         keep_texts: spec.keep_texts,
         keep_replies: spec.keep_replies,
         may_retry: spec.retries,
@@ -187,8 +191,19 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
             .filter_map(|index| {
                 let (settler, settled_out) = (&settler, &settled_out);
                 let work = move || {
-                    priority::stand_back(&format!("settler-{index}"));
-                    settler.run(settled_out)
+                    priority::stand_last(&format!("settler-{index}"));
+                    settler.run(|awaited| next_exchange(settled_out, awaited))
+                };
+                spawn(scope, work, &failure)
+            })
+            .collect();
+        let relievers: Vec<_> = (0..settlers.len())
+            .filter_map(|index| {
+                let (settler, settled_out, relief) = (&settler, &settled_out, &*relief);
+                let work = move || {
+                    priority::stand_back(&format!("reliever-{index}"));
+                    let mut reliever = Reliever::new(relief, settled_out);
+                    settler.run(|_| reliever.next())
                 };
                 spawn(scope, work, &failure)
             })
@@ -210,6 +225,7 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
                     clock,
                     stop: stop.clone(),
                     settled: settled_in.clone(),
+                    relief: relief.clone(),
                     activity: activity.clone(),
                 };
                 let (gates, phases, failure) = (&gates, &phases, &failure);
@@ -251,8 +267,12 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
         if feeder.is_some_and(|feeder| feeder.join().is_err()) {
             failure.note(EngineError::System("the thread that prepares requests panicked".into()));
         }
-        for settler in settlers {
-            let seen: Settled = settler.join().unwrap_or_default();
+        // The settlers have taken what the workers left before they end.
+        let mut settled: Vec<_> = settlers.into_iter().map(ScopedJoinHandle::join).collect();
+        relief.end();
+        settled.extend(relievers.into_iter().map(ScopedJoinHandle::join));
+        for seen in settled {
+            let seen: Settled = seen.unwrap_or_default();
             vitals.requests += seen.requests;
             vitals.succeeded += seen.succeeded;
             vitals.dispatch_lag.add(&seen.dispatch_lag);

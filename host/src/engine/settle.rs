@@ -11,6 +11,7 @@ use super::bare::bare_frames;
 use super::health::LagHistogram;
 use super::meaning::{Arrived, count_tokens, token_frames, understand};
 use super::prepare::Shaper;
+use super::relief::Relief;
 use super::worker::Exchanged;
 use crate::contract::framing::Framed;
 use crate::contract::{Api, Failure, FailureKind, OutputKind, Prompt, Timeline, TokenCounter};
@@ -23,6 +24,8 @@ pub(super) struct Settler {
     pub(super) shaper: Shaper,
     pub(super) counter: Option<Arc<dyn TokenCounter>>,
     pub(super) events: EventSender,
+    /// Who is told what is taken out of the queue.
+    pub(super) relief: Arc<Relief>,
     pub(super) keep_texts: bool,
     /// Whether replies are kept beside their records.
     pub(super) keep_replies: bool,
@@ -44,11 +47,14 @@ pub(super) struct Settled {
 }
 
 impl Settler {
-    pub(super) fn run(&self, queue: &Receiver<Box<Exchanged>>) -> Settled {
+    /// Settles what `next` brings until it brings nothing more. It is told whether a conversation that
+    /// goes on awaited the last one.
+    pub(super) fn run(&self, mut next: impl FnMut(bool) -> Option<Box<Exchanged>>) -> Settled {
         let mut seen = Settled::default();
         let mut awaited = false;
-        while let Some(exchanged) = next_exchange(queue, awaited) {
+        while let Some(exchanged) = next(awaited) {
             awaited = exchanged.next_turn.is_some();
+            self.relief.taken(exchanged.bytes_in());
             let request_id = exchanged.prepared.key.request_id.clone();
             if !exchanged.prepared.key.warmup {
                 for &lag in &exchanged.timeline.stamp_lags_ns {
@@ -166,7 +172,7 @@ const REST: Duration = Duration::from_micros(200);
 
 /// The next exchange, once there is one; none when there will be no more. There is no rest where the
 /// last one was `awaited` by a conversation that goes on.
-fn next_exchange(queue: &Receiver<Box<Exchanged>>, awaited: bool) -> Option<Box<Exchanged>> {
+pub(super) fn next_exchange(queue: &Receiver<Box<Exchanged>>, awaited: bool) -> Option<Box<Exchanged>> {
     queue.try_recv().ok().or_else(|| {
         if !awaited {
             std::thread::sleep(REST);

@@ -14,6 +14,7 @@ use super::health::{LagHistogram, WorkerReport, thread_cpu, watch_loop};
 use super::pacer::{Closing, Pacer};
 use super::prepare::Prepared;
 use super::refill::Refill;
+use super::relief::Relief;
 use super::stop::StopSignal;
 use crate::clock::Clock;
 use crate::contract::{Ending, Failure, FailureKind, HttpRequest, Timeline, Transport};
@@ -47,6 +48,13 @@ pub(super) struct Exchanged {
     pub(super) next_turn: Option<oneshot::Sender<Option<Box<Prepared>>>>,
 }
 
+impl Exchanged {
+    /// How long the reply is.
+    pub(super) fn bytes_in(&self) -> usize {
+        self.timeline.body.len()
+    }
+}
+
 /// What decides how many requests a worker has in flight.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum WorkerLoad {
@@ -65,6 +73,8 @@ pub(super) struct Worker {
     pub(super) clock: Clock,
     pub(super) stop: StopSignal,
     pub(super) settled: Sender<Box<Exchanged>>,
+    /// Who is told how much of that waits.
+    pub(super) relief: Arc<Relief>,
     pub(super) activity: Arc<Activity>,
 }
 
@@ -288,7 +298,10 @@ impl Caller {
     ) -> bool {
         let worker = self.worker.index;
         let exchanged = Exchanged { prepared, due, worker, bytes_out, timeline, next_turn };
-        self.worker.settled.send(Box::new(exchanged)).await.is_ok()
+        self.worker.relief.comes(exchanged.bytes_in());
+        let taken = self.worker.settled.send(Box::new(exchanged)).await.is_ok();
+        self.worker.relief.waits(self.worker.settled.len());
+        taken
     }
 
     /// Sends a request, and gives it up after a while if that is asked for.
