@@ -203,7 +203,7 @@ fn a_client_that_is_kept_from_running_says_that_it_was_the_limit() {
 }
 
 /// Programs that do nothing but keep the machine's cores busy, until they are dropped. They are nicer than
-/// the other tests, so as to keep from running only what is nicer still.
+/// the other tests' readers and servers, so as to keep from running only what is nicer still.
 struct BusyLoops(Vec<Child>);
 
 impl BusyLoops {

@@ -34,7 +34,7 @@ use self::prepare::{Prepared, Preparer};
 use self::refill::Refill;
 use self::relief::{Relief, Reliever};
 use self::schedule::{ArrivalSpec, Schedule};
-use self::settle::{Settled, Settler, next_exchange};
+use self::settle::{Settler, next_exchange};
 use self::worker::{Phase, Worker, WorkerLoad};
 use crate::clock::Clock;
 use crate::contract::{Api, Dataset, PartError, TokenCounter, Transport};
@@ -184,6 +184,8 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
         conversations: spec.header.conversations,
         secrets,
     };
+    // Whether requests wait for what the reply before them was: then settling has its share of the cores.
+    let awaited = spec.retries > 0 || spec.header.conversations;
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let mut vitals = Vitals { cores, ..Vitals::default() };
     let started = std::thread::scope(|scope| {
@@ -191,13 +193,15 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
             .filter_map(|index| {
                 let (settler, settled_out) = (&settler, &settled_out);
                 let work = move || {
-                    priority::stand_last(&format!("settler-{index}"));
+                    let stand = if awaited { priority::stand_back } else { priority::stand_last };
+                    stand(&format!("settler-{index}"));
                     settler.run(|awaited| next_exchange(settled_out, awaited))
                 };
                 spawn(scope, work, &failure)
             })
             .collect();
-        let relievers: Vec<_> = (0..settlers.len())
+        let relievers = if awaited { 0 } else { settlers.len() };
+        let relievers: Vec<_> = (0..relievers)
             .filter_map(|index| {
                 let (settler, settled_out, relief) = (&settler, &settled_out, &*relief);
                 let work = move || {
@@ -272,7 +276,7 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
         relief.end();
         settled.extend(relievers.into_iter().map(ScopedJoinHandle::join));
         for seen in settled {
-            let seen: Settled = seen.unwrap_or_default();
+            let Ok(Some(seen)) = seen else { continue };
             vitals.requests += seen.requests;
             vitals.succeeded += seen.succeeded;
             vitals.dispatch_lag.add(&seen.dispatch_lag);

@@ -1,9 +1,9 @@
 //! Who settles replies when they pile up. The settlers have what the workers leave of the cores, which
 //! keeps them from taking one from a reader in the middle of its work. Where the workers leave nothing,
-//! a second set of threads with a share of their own drains the queue, in long stretches.
+//! a second set of threads, which has a share of the cores as any other, drains the queue in long stretches.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 
 use async_channel::Receiver;
@@ -43,7 +43,8 @@ impl Relief {
     /// Says that it was, and that so many are in there now.
     pub(super) fn waits(&self, queued: usize) {
         if self.is_too_much(queued, 1) && !self.called.swap(true, Ordering::SeqCst) {
-            self.wake();
+            // One calls the next, so that a reader wakes no more than one.
+            self.wake(1);
         }
     }
 
@@ -60,27 +61,39 @@ impl Relief {
     /// Lets everybody go who rests here.
     pub(super) fn end(&self) {
         self.ended.store(true, Ordering::Release);
-        self.wake();
+        self.wake(usize::MAX);
     }
 
-    fn wake(&self) {
-        self.resting.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(Thread::unpark);
+    /// Wakes up to `most` of those who rest.
+    fn wake(&self, most: usize) {
+        let mut resting = self.resting();
+        let stay = resting.len().saturating_sub(most);
+        resting.drain(stay..).for_each(|thread| thread.unpark());
     }
 
     /// Returns whether there is work to do once there is, or none will come.
     fn rest<T>(&self, queue: &Receiver<T>) -> bool {
-        loop {
+        let is_needed = || !queue.is_empty() && self.is_too_much(queue.len(), 1);
+        while !self.ended.load(Ordering::Acquire) {
+            if is_needed() {
+                self.wake(1);
+                return true;
+            }
+            self.resting().push(thread::current());
             // A call that comes after this ends the rest, and one before it has left its mark in the queue.
             self.called.store(false, Ordering::SeqCst);
             fence(Ordering::SeqCst);
-            if !queue.is_empty() && self.is_too_much(queue.len(), 1) {
-                return true;
+            if !is_needed() && !self.ended.load(Ordering::Acquire) {
+                thread::park();
             }
-            if self.ended.load(Ordering::Acquire) {
-                return false;
-            }
-            thread::park();
+            // Whoever woke it has taken it off the list, but threads wake up of themselves as well.
+            self.resting().retain(|thread| thread.id() != thread::current().id());
         }
+        false
+    }
+
+    fn resting(&self) -> MutexGuard<'_, Vec<Thread>> {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -94,7 +107,6 @@ pub(super) struct Reliever<'a, T> {
 impl<'a, T> Reliever<'a, T> {
     /// The calling thread, which rests until it is needed.
     pub(super) fn new(relief: &'a Relief, queue: &'a Receiver<T>) -> Reliever<'a, T> {
-        relief.resting.lock().unwrap_or_else(PoisonError::into_inner).push(thread::current());
         Reliever { relief, queue, draining: false }
     }
 
@@ -121,21 +133,25 @@ mod tests {
     use std::sync::mpsc::{self, RecvTimeoutError};
     use std::time::Duration;
 
-    /// Settles with `relief` what comes out of a queue of 16, and gives the sending end and what was taken.
-    fn with_a_reliever(test: impl FnOnce(&Relief, &async_channel::Sender<usize>, &mpsc::Receiver<usize>)) {
+    /// Relieves a queue of 16 with so many threads, and tells of what they take.
+    fn with_relievers(
+        threads: usize,
+        test: impl FnOnce(&Relief, &async_channel::Sender<usize>, &mpsc::Receiver<usize>),
+    ) {
         let (queue, waiting) = async_channel::bounded(16);
         let relief = Relief::new(16);
         let (taken, seen) = mpsc::channel();
         thread::scope(|scope| {
-            let reliever = scope.spawn(|| {
-                let mut reliever = Reliever::new(&relief, &waiting);
-                while let Some(next) = reliever.next() {
-                    taken.send(next).unwrap();
-                }
-            });
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    let mut reliever = Reliever::new(&relief, &waiting);
+                    while let Some(next) = reliever.next() {
+                        taken.send(next).unwrap();
+                    }
+                });
+            }
             test(&relief, &queue, &seen);
             relief.end();
-            reliever.join().unwrap();
         });
     }
 
@@ -143,7 +159,7 @@ mod tests {
 
     #[test]
     fn many_that_wait_are_taken_until_few_are_left_and_nobody_is_kept_at_the_end() {
-        with_a_reliever(|relief, queue, seen| {
+        with_relievers(1, |relief, queue, seen| {
             let send = |numbers: std::ops::Range<usize>| {
                 for number in numbers {
                     queue.send_blocking(number).unwrap();
@@ -164,7 +180,7 @@ mod tests {
 
     #[test]
     fn few_that_are_long_are_taken_too() {
-        with_a_reliever(|relief, queue, seen| {
+        with_relievers(1, |relief, queue, seen| {
             for number in 0..3 {
                 relief.comes(MOST_BYTES / 2);
                 queue.send_blocking(number).unwrap();
@@ -176,6 +192,25 @@ mod tests {
             queue.send_blocking(3).unwrap();
             relief.waits(queue.len());
             assert_eq!(seen.recv_timeout(A_WHILE), Err(RecvTimeoutError::Timeout));
+        });
+    }
+
+    #[test]
+    fn several_relieve_each_time_and_together_take_each_once() {
+        with_relievers(3, |relief, queue, seen| {
+            let mut all = Vec::new();
+            for number in 0..10_000 {
+                queue.send_blocking(number).unwrap();
+                relief.waits(queue.len());
+                all.extend(seen.try_iter());
+            }
+            while let Ok(number) = seen.recv_timeout(A_WHILE) {
+                all.push(number);
+            }
+            assert!(queue.len() <= 8, "{}", queue.len());
+            all.sort_unstable();
+            let left = queue.len();
+            assert!(all.into_iter().eq(0..10_000 - left));
         });
     }
 }

@@ -47,12 +47,13 @@ pub(super) struct Settled {
 }
 
 impl Settler {
-    /// Settles what `next` brings until it brings nothing more. It is told whether a conversation that
-    /// goes on awaited the last one.
-    pub(super) fn run(&self, mut next: impl FnMut(bool) -> Option<Box<Exchanged>>) -> Settled {
-        let mut seen = Settled::default();
+    /// Settles what `next` brings until it brings nothing more; returns what was seen, if it brought anything.
+    /// It is told whether a conversation that goes on awaited the last one.
+    pub(super) fn run(&self, mut next: impl FnMut(bool) -> Option<Box<Exchanged>>) -> Option<Settled> {
+        let mut settled = None;
         let mut awaited = false;
         while let Some(exchanged) = next(awaited) {
+            let seen = settled.get_or_insert_with(Settled::default);
             awaited = exchanged.next_turn.is_some();
             self.relief.taken(exchanged.bytes_in());
             let request_id = exchanged.prepared.key.request_id.clone();
@@ -78,7 +79,7 @@ impl Settler {
             }
             self.events.emit(Event::RequestSettled(record));
         }
-        seen
+        settled
     }
 
     fn settle(&self, exchanged: Box<Exchanged>) -> Box<RequestRecord> {

@@ -164,6 +164,15 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn white_space_is_what_it_is_to_rust() {
+        for (character, at) in (0..128).flat_map(|character| (0..8).map(move |at| (character, at))) {
+            let eight = (0x7f7f_7f7f_7f7f_7f7f & !(0xff << (8 * at))) | (u64::from(character) << (8 * at));
+            let expected = u8::from(char::from(character).is_whitespace()) << at;
+            assert_eq!(white_space(eight), expected, "{character:#x} at {at}");
+        }
+    }
+
     proptest! {
         #[test]
         fn counting_alone_and_with_hashes_agree(text in "[a-c \t-\r\x1c-\x21]{0,80}|[ -~\u{85}\u{a0}é]{0,40}") {
