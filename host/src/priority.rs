@@ -88,17 +88,19 @@ fn set_name(name: &str) {
     unsafe { libc::prctl(libc::PR_SET_NAME, text.as_ptr()) };
 }
 
+/// The niceness of the calling thread.
+#[cfg(test)]
+pub(crate) fn nice() -> libc::c_int {
+    // SAFETY: a plain system call.
+    unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn on_a_thread<T: Send + 'static>(check: impl FnOnce() -> T + Send + 'static) -> T {
         std::thread::spawn(check).join().unwrap()
-    }
-
-    fn nice() -> libc::c_int {
-        // SAFETY: a plain system call.
-        unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) }
     }
 
     #[test]

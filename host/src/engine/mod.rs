@@ -184,8 +184,8 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
         conversations: spec.header.conversations,
         secrets,
     };
-    // Whether requests wait for what the reply before them was: then settling has its share of the cores.
-    let awaited = spec.retries > 0 || spec.header.conversations;
+    // Whether requests wait for most replies: then settlers have their share of the cores, and need no relief.
+    let waited_for = spec.retries > 0 || spec.header.conversations;
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let mut vitals = Vitals { cores, ..Vitals::default() };
     let started = std::thread::scope(|scope| {
@@ -193,14 +193,14 @@ pub fn run_stage(parts: Parts<'_>, spec: &StageSpec, stop: &StopSignal) -> (Stag
             .filter_map(|index| {
                 let (settler, settled_out) = (&settler, &settled_out);
                 let work = move || {
-                    let stand = if awaited { priority::stand_back } else { priority::stand_last };
+                    let stand = if waited_for { priority::stand_back } else { priority::stand_last };
                     stand(&format!("settler-{index}"));
                     settler.run(|awaited| next_exchange(settled_out, awaited))
                 };
                 spawn(scope, work, &failure)
             })
             .collect();
-        let relievers = if awaited { 0 } else { settlers.len() };
+        let relievers = if waited_for { 0 } else { settlers.len() };
         let relievers: Vec<_> = (0..relievers)
             .filter_map(|index| {
                 let (settler, settled_out, relief) = (&settler, &settled_out, &*relief);

@@ -19,6 +19,8 @@ pub(super) struct Relief {
     ended: AtomicBool,
     /// Of the replies that wait.
     bytes: AtomicUsize,
+    /// How many of them a further request waits for.
+    awaited: AtomicUsize,
     most: usize,
 }
 
@@ -31,13 +33,15 @@ impl Relief {
             called: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             bytes: AtomicUsize::new(0),
+            awaited: AtomicUsize::new(0),
             most: capacity / 2,
         }
     }
 
-    /// Says that a reply of `bytes` is about to be put into the queue.
-    pub(super) fn comes(&self, bytes: usize) {
+    /// Says that a reply of `bytes` is about to be put into the queue, and whether a request waits for it.
+    pub(super) fn comes(&self, bytes: usize, awaited: bool) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.awaited.fetch_add(awaited.into(), Ordering::Relaxed);
     }
 
     /// Says that it was, and that so many are in there now.
@@ -49,13 +53,16 @@ impl Relief {
     }
 
     /// Says that it was taken out.
-    pub(super) fn taken(&self, bytes: usize) {
+    pub(super) fn taken(&self, bytes: usize, awaited: bool) {
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.awaited.fetch_sub(awaited.into(), Ordering::Relaxed);
     }
 
-    /// Whether more waits than a part of what may.
+    /// Whether more waits than a part of what may, or anything for which a request does.
     fn is_too_much(&self, queued: usize, part: usize) -> bool {
-        queued > self.most / part || self.bytes.load(Ordering::Relaxed) > MOST_BYTES / part
+        queued > self.most / part
+            || self.bytes.load(Ordering::Relaxed) > MOST_BYTES / part
+            || self.awaited.load(Ordering::Relaxed) > 0
     }
 
     /// Lets everybody go who rests here.
@@ -130,87 +137,116 @@ impl<'a, T> Reliever<'a, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use async_channel::Sender;
     use std::sync::mpsc::{self, RecvTimeoutError};
     use std::time::Duration;
 
-    /// Relieves a queue of 16 with so many threads, and tells of what they take.
-    fn with_relievers(
-        threads: usize,
-        test: impl FnOnce(&Relief, &async_channel::Sender<usize>, &mpsc::Receiver<usize>),
-    ) {
-        let (queue, waiting) = async_channel::bounded(16);
-        let relief = Relief::new(16);
-        let (taken, seen) = mpsc::channel();
-        thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|| {
-                    let mut reliever = Reliever::new(&relief, &waiting);
-                    while let Some(next) = reliever.next() {
-                        taken.send(next).unwrap();
-                    }
-                });
-            }
-            test(&relief, &queue, &seen);
-            relief.end();
-        });
+    /// Lets the relievers go, though the test that has them fails.
+    struct End<'a>(&'a Relief);
+
+    impl Drop for End<'_> {
+        fn drop(&mut self) {
+            self.0.end();
+        }
     }
 
-    const A_WHILE: Duration = Duration::from_millis(50);
+    /// A queue of 16, and what its relievers take.
+    struct Queue<'a> {
+        relief: &'a Relief,
+        sender: Sender<usize>,
+        seen: mpsc::Receiver<usize>,
+    }
+
+    impl Queue<'_> {
+        fn relieved_by(threads: usize, test: impl FnOnce(Queue<'_>)) {
+            let (sender, waiting) = async_channel::bounded(16);
+            let relief = Relief::new(16);
+            let (taken, seen) = mpsc::channel();
+            thread::scope(|scope| {
+                let _end = End(&relief);
+                for _ in 0..threads {
+                    scope.spawn(|| {
+                        let mut reliever = Reliever::new(&relief, &waiting);
+                        while let Some(next) = reliever.next() {
+                            taken.send(next).unwrap();
+                        }
+                    });
+                }
+                test(Queue { relief: &relief, sender, seen });
+            });
+        }
+
+        fn send(&self, number: usize) {
+            self.sender.send_blocking(number).unwrap();
+            self.relief.waits(self.sender.len());
+        }
+
+        /// They take these, in this order, and no more.
+        fn loses(&self, numbers: std::ops::Range<usize>) {
+            for number in numbers {
+                assert_eq!(self.seen.recv_timeout(Duration::from_secs(20)), Ok(number));
+            }
+            assert_eq!(self.seen.recv_timeout(Duration::from_millis(50)), Err(RecvTimeoutError::Timeout));
+        }
+    }
 
     #[test]
     fn many_that_wait_are_taken_until_few_are_left_and_nobody_is_kept_at_the_end() {
-        with_relievers(1, |relief, queue, seen| {
-            let send = |numbers: std::ops::Range<usize>| {
-                for number in numbers {
-                    queue.send_blocking(number).unwrap();
-                    relief.waits(queue.len());
-                }
-            };
-            send(0..8);
-            assert_eq!(seen.recv_timeout(A_WHILE), Err(RecvTimeoutError::Timeout));
+        Queue::relieved_by(1, |queue| {
+            (0..8).for_each(|number| queue.send(number));
+            queue.loses(0..0);
             // Down to a quarter of the room, again and again.
-            for (more, left) in [(8..9, 0..5), (9..14, 5..10), (14..19, 10..15)] {
-                send(more);
-                left.for_each(|next| assert_eq!(seen.recv(), Ok(next)));
-                assert_eq!(seen.recv_timeout(A_WHILE), Err(RecvTimeoutError::Timeout));
+            for (more, lost) in [(8..9, 0..5), (9..14, 5..10), (14..19, 10..15)] {
+                more.for_each(|number| queue.send(number));
+                queue.loses(lost);
             }
-            assert_eq!(queue.len(), 4);
+            assert_eq!(queue.sender.len(), 4);
         });
     }
 
     #[test]
     fn few_that_are_long_are_taken_too() {
-        with_relievers(1, |relief, queue, seen| {
+        Queue::relieved_by(1, |queue| {
             for number in 0..3 {
-                relief.comes(MOST_BYTES / 2);
-                queue.send_blocking(number).unwrap();
-                relief.waits(queue.len());
+                queue.relief.comes(MOST_BYTES / 2, false);
+                queue.send(number);
             }
-            // Nobody says that what was taken is gone, so there is always too much.
-            (0..3).for_each(|number| assert_eq!(seen.recv(), Ok(number)));
-            relief.taken(MOST_BYTES);
-            queue.send_blocking(3).unwrap();
-            relief.waits(queue.len());
-            assert_eq!(seen.recv_timeout(A_WHILE), Err(RecvTimeoutError::Timeout));
+            // As long as nobody says that what was taken is gone, there is too much.
+            queue.loses(0..3);
+            queue.relief.taken(MOST_BYTES, false);
+            queue.send(3);
+            queue.loses(0..0);
+        });
+    }
+
+    #[test]
+    fn one_that_a_request_waits_for_is_taken_with_all_before_it() {
+        Queue::relieved_by(1, |queue| {
+            (0..2).for_each(|number| queue.send(number));
+            queue.loses(0..0);
+            queue.relief.comes(0, true);
+            queue.send(2);
+            queue.loses(0..3);
+            queue.relief.taken(0, true);
+            queue.send(3);
+            queue.loses(0..0);
         });
     }
 
     #[test]
     fn several_relieve_each_time_and_together_take_each_once() {
-        with_relievers(3, |relief, queue, seen| {
+        Queue::relieved_by(3, |queue| {
             let mut all = Vec::new();
             for number in 0..10_000 {
-                queue.send_blocking(number).unwrap();
-                relief.waits(queue.len());
-                all.extend(seen.try_iter());
+                queue.send(number);
+                all.extend(queue.seen.try_iter());
             }
-            while let Ok(number) = seen.recv_timeout(A_WHILE) {
+            while let Ok(number) = queue.seen.recv_timeout(Duration::from_millis(50)) {
                 all.push(number);
             }
-            assert!(queue.len() <= 8, "{}", queue.len());
+            assert!(queue.sender.len() <= 8, "{}", queue.sender.len());
             all.sort_unstable();
-            let left = queue.len();
-            assert!(all.into_iter().eq(0..10_000 - left));
+            assert!(all.into_iter().eq(0..10_000 - queue.sender.len()));
         });
     }
 }

@@ -55,7 +55,7 @@ impl Settler {
         while let Some(exchanged) = next(awaited) {
             let seen = settled.get_or_insert_with(Settled::default);
             awaited = exchanged.next_turn.is_some();
-            self.relief.taken(exchanged.bytes_in());
+            self.relief.taken(exchanged.bytes_in(), awaited);
             let request_id = exchanged.prepared.key.request_id.clone();
             if !exchanged.prepared.key.warmup {
                 for &lag in &exchanged.timeline.stamp_lags_ns {

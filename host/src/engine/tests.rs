@@ -62,6 +62,8 @@ impl Dataset for Numbers {
 #[derive(Default)]
 struct Bytewise {
     parse_takes: Duration,
+    /// The niceness of the threads on which it parsed.
+    parsed_at: Arc<Mutex<Vec<i32>>>,
     /// What it refuses to ask.
     refuses: Option<&'static str>,
 }
@@ -90,6 +92,7 @@ impl Api for Bytewise {
     }
     fn parse(&self, reply: &Reply<'_>) -> Result<Outcome, PartError> {
         std::thread::sleep(self.parse_takes);
+        self.parsed_at.lock().unwrap().push(priority::nice());
         let output = |frame| OutputFrame { frame, kind: OutputKind::Content, text_bytes: 1, tokens: Some(1) };
         Ok(Outcome {
             outputs: (0..reply.frames.len() as u32).map(output).collect(),

@@ -298,7 +298,7 @@ impl Caller {
     ) -> bool {
         let worker = self.worker.index;
         let exchanged = Exchanged { prepared, due, worker, bytes_out, timeline, next_turn };
-        self.worker.relief.comes(exchanged.bytes_in());
+        self.worker.relief.comes(exchanged.bytes_in(), exchanged.next_turn.is_some());
         let taken = self.worker.settled.send(Box::new(exchanged)).await.is_ok();
         self.worker.relief.waits(self.worker.settled.len());
         taken

@@ -350,3 +350,19 @@ fn a_slow_dataset_starves_the_run_and_is_told() {
     let records = records(&events);
     assert_eq!(records.len(), 40);
 }
+
+/// A reply that the next request waits for is not parsed by a thread that has only what others leave.
+#[test]
+fn replies_are_parsed_when_nobody_reads_unless_somebody_waits_for_them() {
+    let lowest = 19;
+    let share = (priority::nice() + 5).min(lowest);
+    let parsed_at = |stage: Stage| {
+        let seen = stage.api.parsed_at.clone();
+        stage.run();
+        seen.lock().unwrap().clone()
+    };
+    let alone = parsed_at(Stage::default());
+    assert!(alone.len() == 3 && alone.iter().all(|&nice| nice == lowest), "{alone:?}");
+    let retried = parsed_at(Stage { retries: 1, ..Stage::default() });
+    assert!(retried.len() == 3 && retried.iter().all(|&nice| nice == share), "{retried:?}");
+}
